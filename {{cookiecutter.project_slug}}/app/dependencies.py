@@ -1,0 +1,60 @@
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import User
+from app.auth.tokens import InvalidTokenError, decode_access_token
+from app.database import Database
+from app.realtime.hub import Hub
+
+bearer_token = OAuth2PasswordBearer(tokenUrl="/auth/token")
+
+
+def get_database(connection: HTTPConnection) -> Database:
+    """Return the open database; raises `RuntimeError` where the lifespan has not run."""
+    database: Database | None = connection.app.state.database
+    if database is None:
+        raise RuntimeError(
+            "no database: the lifespan has not run; use `with TestClient(app)`,"
+            " or override get_async_db"
+        )
+    return database
+
+
+def get_hub(connection: HTTPConnection) -> Hub:
+    hub: Hub = connection.app.state.hub
+    return hub
+
+
+async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    """Yield the session of one request, which is one transaction.
+
+    It is committed when the route has returned and rolled back when it has raised.
+    """
+    read_only = connection.scope["method"] in {"GET", "HEAD", "OPTIONS"}
+    async with get_database(connection).session(read_only=read_only) as session:
+        yield session
+        await session.commit()
+
+
+# Function scope commits before the response is sent: a commit that fails is an error
+# response, never a 201 for a row that does not exist.
+DbSession = Annotated[AsyncSession, Depends(get_async_db, scope="function")]
+
+
+async def get_current_user(
+    token: Annotated[str, Depends(bearer_token)], session: DbSession
+) -> User:
+    """Return the user behind the bearer token; raises `InvalidTokenError` where there is none."""
+    user = await session.get(User, decode_access_token(token).user_id)
+    if user is None:
+        raise InvalidTokenError
+    return user
+
+
+CurrentUser = Annotated[User, Depends(get_current_user)]
+CurrentHub = Annotated[Hub, Depends(get_hub)]

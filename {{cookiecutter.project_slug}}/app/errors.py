@@ -1,0 +1,110 @@
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+logger = logging.getLogger(__name__)
+
+
+class ServiceError(Exception):
+    """An error that knows how it is answered: subclasses say what happened."""
+
+    status: ClassVar[HTTPStatus]
+    detail: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+class NotFoundError(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+
+
+class ForbiddenError(ServiceError):
+    status = HTTPStatus.FORBIDDEN
+
+
+class ConflictError(ServiceError):
+    status = HTTPStatus.CONFLICT
+
+
+class UnavailableError(ServiceError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar = {"Retry-After": "5"}
+
+
+class DatabaseUnavailableError(UnavailableError):
+    detail = "The database does not answer"
+
+
+@contextmanager
+def conflict(error: type[ConflictError]) -> Iterator[None]:
+    """Raise `error` where the database finds that a value which must be unique is taken."""
+    try:
+        yield
+    except IntegrityError as cause:
+        raise error from cause
+
+
+class Problem(BaseModel):
+    """The body of every error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+# For FastAPI(responses=...): every route may answer a problem.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Problem",
+        "content": {ProblemResponse.media_type: {"schema": Problem.model_json_schema()}},
+    }
+}
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object
+) -> ProblemResponse:
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail).model_dump()
+    return ProblemResponse(body | members, status, headers)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(ServiceError)
+    async def service_error(_: Request, error: ServiceError) -> ProblemResponse:
+        return problem(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> ProblemResponse:
+        return problem(error.status_code, error.detail, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
+        # Without the input: a body may hold a password.
+        errors = [{key: e[key] for key in ("type", "loc", "msg")} for e in error.errors()]
+        return problem(422, "The request is not valid", errors=errors)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeoutError)
+    async def database_trouble(request: Request, error: Exception) -> ProblemResponse:
+        logger.error("The database does not answer", exc_info=error)
+        return await service_error(request, DatabaseUnavailableError())
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, __: Exception) -> ProblemResponse:
+        # The server logs the exception: Starlette raises it again once this answer is sent.
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")

@@ -1,0 +1,96 @@
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
+from sqlalchemy import select
+
+from app.auth.models import Role
+from app.dependencies import CurrentHub, CurrentUser, DbSession, get_current_user
+from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict
+from app.posts.models import Post
+from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
+
+router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
+
+
+class PostNotFoundError(NotFoundError):
+    detail = "There is no such post"
+
+
+class NotTheAuthorError(ForbiddenError):
+    detail = "Only its author or an admin may change a post"
+
+
+class SlugTakenError(ConflictError):
+    detail = "There is a post with this slug"
+
+
+async def get_post(post_id: PostId, session: DbSession) -> Post:
+    post = await session.get(Post, post_id)
+    if post is None:
+        raise PostNotFoundError
+    return post
+
+
+ExistingPost = Annotated[Post, Depends(get_post)]
+
+
+async def get_own_post(post: ExistingPost, user: CurrentUser) -> Post:
+    if user.id != post.author_id and user.role != Role.ADMIN:
+        raise NotTheAuthorError
+    return post
+
+
+OwnPost = Annotated[Post, Depends(get_own_post)]
+
+
+@router.get("/", response_model=PostPage)
+async def list_posts(
+    session: DbSession,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[PostId | None, Query(description="`next` of the page before")] = None,
+) -> dict[str, object]:
+    """Newest first."""
+    statement = select(Post).order_by(Post.id.desc()).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(Post.id < after)
+    posts = (await session.scalars(statement)).all()
+    more = len(posts) > limit
+    return {"items": posts[:limit], "next": posts[limit - 1].id if more else None}
+
+
+@router.post("/", status_code=HTTPStatus.CREATED)
+async def create_post(
+    session: DbSession,
+    author: CurrentUser,
+    new: PostCreate,
+    hub: CurrentHub,
+    after_commit: BackgroundTasks,
+) -> PostRead:
+    post = Post(author_id=author.id, **new.model_dump())
+    session.add(post)
+    with conflict(SlugTakenError):
+        await session.flush()
+    created = PostRead.model_validate(post)
+    # Tasks run once the response is sent, and that is after the commit.
+    after_commit.add_task(hub.publish, "post.created", created.model_dump(mode="json"))
+    return created
+
+
+@router.get("/{post_id}", response_model=PostRead)
+async def read_post(post: ExistingPost) -> Post:
+    return post
+
+
+@router.patch("/{post_id}", response_model=PostRead)
+async def update_post(session: DbSession, post: OwnPost, changes: PostUpdate) -> Post:
+    for field, value in changes.model_dump().items():
+        setattr(post, field, value)
+    with conflict(SlugTakenError):
+        await session.flush()
+    return post
+
+
+@router.delete("/{post_id}", status_code=HTTPStatus.NO_CONTENT)
+async def delete_post(session: DbSession, post: OwnPost) -> None:
+    await session.delete(post)

@@ -1,0 +1,44 @@
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field
+
+PostId = Annotated[int, Field(ge=1, lt=2**63)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+Title = Annotated[str, Field(min_length=1, max_length=200)]
+Body = Annotated[str, Field(max_length=50_000)]
+
+
+class PostCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title
+    body: Body | None = None
+    slug: Slug
+
+
+class PostUpdate(BaseModel):
+    """What is left out stays as it is; a null clears the body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title | MISSING = MISSING
+    body: Body | MISSING | None = MISSING
+    slug: Slug | MISSING = MISSING
+
+
+class PostRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    author_id: int
+    slug: str
+    title: str
+    body: str | None
+    created_at: datetime
+
+
+class PostPage(BaseModel):
+    items: list[PostRead]
+    next: int | None
+    """Pass it as `after` to read on; null on the last page."""

@@ -1,0 +1,49 @@
+"""Who may open a socket. Works from the token alone: no session stays with the socket."""
+
+from urllib.parse import urlsplit
+
+from fastapi import WebSocket
+
+from app.auth.models import User
+from app.auth.tokens import AccessToken, InvalidTokenError, decode_access_token
+from app.dependencies import get_database
+from app.settings import Settings
+
+PROTOCOL = "notifications.v1"
+BEARER_PROTOCOL = "bearer."
+
+
+def origin_allowed(websocket: WebSocket, allowed: tuple[str, ...]) -> bool:
+    """Accept what is no browser (no Origin), pages of this host, and the allowed origins."""
+    origin = websocket.headers.get("origin")
+    if origin is None or origin in allowed:
+        return True
+    return urlsplit(origin).netloc == websocket.headers.get("host")
+
+
+def offered_protocols(websocket: WebSocket) -> list[str]:
+    return [str(protocol) for protocol in websocket.scope["subprotocols"]]
+
+
+async def authenticate(websocket: WebSocket, settings: Settings) -> AccessToken:
+    """Return the verified token of a user who exists; raises `InvalidTokenError` otherwise."""
+    return await verify(websocket, _find_token(websocket, settings))
+
+
+async def verify(websocket: WebSocket, encoded: str) -> AccessToken:
+    token = decode_access_token(encoded)
+    async with get_database(websocket).session(read_only=True) as session:
+        user = await session.get(User, token.user_id)
+    if user is None:
+        raise InvalidTokenError
+    return token
+
+
+def _find_token(websocket: WebSocket, settings: Settings) -> str:
+    scheme, _, credentials = websocket.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials
+    for protocol in offered_protocols(websocket):
+        if protocol.startswith(BEARER_PROTOCOL):
+            return protocol.removeprefix(BEARER_PROTOCOL)
+    return websocket.query_params.get("token", "") if settings.ws_query_token else ""

@@ -1,0 +1,63 @@
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, WebSocket, status
+from pydantic_core import from_json
+
+from app.auth.tokens import InvalidTokenError
+from app.dependencies import CurrentHub
+from app.realtime.connection import Connection
+from app.realtime.handshake import PROTOCOL, authenticate, offered_protocols, origin_allowed
+from app.settings import Settings, get_settings
+
+router = APIRouter(prefix="/ws")
+
+
+@router.websocket("/echo")
+async def echo(websocket: WebSocket) -> None:
+    async for text in _texts(websocket):
+        await websocket.send_text(f"Echo: {text}")
+
+
+@router.websocket("/json")
+async def json_echo(websocket: WebSocket) -> None:
+    async for text in _texts(websocket):
+        try:
+            received = from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            await websocket.send_json({"status": "error", "detail": str(error)})
+        else:
+            await websocket.send_json({"status": "ok", "received": received})
+
+
+@router.websocket("/notifications")
+async def notifications(
+    websocket: WebSocket, hub: CurrentHub, settings: Annotated[Settings, Depends(get_settings)]
+) -> None:
+    if not origin_allowed(websocket, settings.allowed_origins):
+        await websocket.close(status.WS_1008_POLICY_VIOLATION)  # before accept: HTTP 403
+        return
+    # A browser drops the connection when none of the protocols that it offers is chosen.
+    protocol = PROTOCOL if PROTOCOL in offered_protocols(websocket) else None
+    try:
+        token = await authenticate(websocket, settings)
+    except InvalidTokenError:
+        await websocket.accept(protocol)  # or the browser would not be told the code
+        await websocket.close(status.WS_1008_POLICY_VIOLATION, InvalidTokenError.detail)
+        return
+    with hub.subscribe(token.user_id, settings.ws_queue_messages) as subscription:
+        await websocket.accept(protocol)
+        await Connection(websocket, subscription, token).serve()
+
+
+async def _texts(websocket: WebSocket) -> AsyncIterator[str]:
+    """Accept the socket and yield its frames until it ends; a binary one ends it with 1003."""
+    await websocket.accept()
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if message.get("text") is None:
+            await websocket.close(status.WS_1003_UNSUPPORTED_DATA)
+            return
+        yield message["text"]

@@ -1,0 +1,26 @@
+import asyncio
+
+from app.auth.passwords import hash_password, verify_password
+
+
+async def test_a_password_fits_its_own_hash_only() -> None:
+    stored = await hash_password("correct horse")
+
+    assert stored.startswith("$argon2id$")
+    assert await verify_password("correct horse", stored)
+    assert not await verify_password("battery staple", stored)
+
+
+async def test_nothing_fits_the_user_who_does_not_exist() -> None:
+    assert not await verify_password("", None)
+    assert not await verify_password("correct horse", None)
+
+
+async def test_the_event_loop_goes_on_while_a_password_is_hashed() -> None:
+    hashing = asyncio.create_task(hash_password("correct horse"))
+    turns = 0
+    while not hashing.done():
+        turns += 1
+        await asyncio.sleep(0)
+
+    assert turns > 10

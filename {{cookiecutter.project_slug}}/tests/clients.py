@@ -1,0 +1,106 @@
+"""How the tests reach the service; the fixtures of conftest.py hand these out."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+import uvicorn
+from anyio.from_thread import BlockingPortal
+from fastapi import FastAPI
+from httpx_ws import AsyncWebSocketSession, aconnect_ws
+from httpx_ws.transport import ASGIWebSocketTransport
+from starlette.types import ASGIApp
+
+BASE_URL = "http://testserver"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def http_client(app: FastAPI, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=headers)
+
+
+@asynccontextmanager
+async def websocket(
+    app: FastAPI,
+    path: str,
+    token: str | None = None,
+    *,
+    headers: dict[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+) -> AsyncIterator[AsyncWebSocketSession]:
+    """Open a WebSocket in the running loop."""
+    transport = ASGIWebSocketTransport(app)
+    headers = (headers or {}) | (bearer(token) if token else {})
+    if subprotocols:  # the transport would keep the blanks that httpx-ws puts between them
+        headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
+    session: AsyncWebSocketSession
+    try:
+        async with (
+            httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers) as client,
+            aconnect_ws(path, client) as session,
+        ):
+            yield session
+    except ExceptionGroup as group:
+        raise the_only_error(group) from None
+
+
+def the_only_error(error: Exception) -> Exception:
+    """Unpack what task groups have wrapped around one error."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+class LiveServer(uvicorn.Server):
+    """A real server in the loop of the test; Ctrl-C stays with pytest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=1))
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def live_server(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve on an ephemeral port and yield the address."""
+    server = LiveServer(app)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        await server.ready.wait()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@contextmanager
+def running_in_thread(loop: asyncio.AbstractEventLoop) -> Iterator[BlockingPortal]:
+    """Run an event loop that is at rest, so that synchronous code can call into it."""
+    opened: Future[BlockingPortal] = Future()
+
+    async def stay_open() -> None:
+        async with BlockingPortal() as portal:
+            opened.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(loop.run_until_complete, stay_open())
+        portal = opened.result()
+        try:
+            yield portal
+        finally:
+            portal.call(portal.stop)
+            running.result()

@@ -1,0 +1,209 @@
+"""Fixtures for all tests: a database whose changes are undone, users, clients of every kind."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from fastapi.requests import HTTPConnection
+from fastapi.testclient import TestClient
+from httpx_ws import AsyncWebSocketSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.auth.models import Role, User
+from app.auth.passwords import hash_password
+from app.auth.tokens import ALGORITHM, TYPE, create_access_token
+from app.database import Base, Database, create_engine
+from app.dependencies import DbSession, bearer_token, get_current_user
+from app.main import app as service
+from app.settings import Settings, get_settings
+from tests import clients
+
+MakeUser = Callable[..., Awaitable[User]]
+MakeToken = Callable[..., str]
+WsConnect = Callable[..., AbstractAsyncContextManager[AsyncWebSocketSession]]
+
+# Nothing has read the settings yet: the tests see neither .env nor what this shell exports.
+Settings.model_config["env_file"] = None
+for name in Settings.model_fields:
+    os.environ.pop(name.upper(), None)
+os.environ["SECRET_KEY"] = "a key for the tests only, of 64 bytes: as long as HS512 likes them"
+os.environ["DATABASE_URL"] = "sqlite+aiosqlite:///:memory:"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def engine() -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(get_settings().database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def async_create_tables(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+
+@pytest_asyncio.fixture
+async def async_db(engine: AsyncEngine, async_create_tables: None) -> AsyncIterator[AsyncSession]:
+    """A session in a transaction that is never committed: its own commits release savepoints."""
+    async with engine.connect() as connection:
+        await connection.begin()
+        async with AsyncSession(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        ) as session:
+            yield session
+
+
+@pytest_asyncio.fixture
+async def clean_database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of its own, for what needs real commits or several connections at once."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'clean.db'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    yield database
+    await database.close()
+
+
+class SharedDatabase(Database):
+    """Serves every request and every socket from the session of the test."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    @asynccontextmanager
+    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        savepoint = await self._session.begin_nested()
+        try:
+            yield self._session
+        finally:
+            if self._session.in_nested_transaction():  # it was not committed
+                await savepoint.rollback()
+
+
+@pytest_asyncio.fixture
+async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
+    """The service, started. What a test overrides is as before when the test ends."""
+    overrides, service.dependency_overrides = service.dependency_overrides, {}
+    async with service.router.lifespan_context(service):
+        service.state.database = SharedDatabase(async_db)
+        yield service
+    service.dependency_overrides = overrides
+
+
+@pytest.fixture
+def make_user(async_db: AsyncSession) -> MakeUser:
+    """Store a user; only one with a password pays for its hash."""
+    numbers = itertools.count(1)
+
+    async def make(
+        email: str | None = None, *, password: str | None = None, role: str = Role.USER
+    ) -> User:
+        user = User(
+            email=email or f"user{next(numbers)}@example.com",
+            password_hash=await hash_password(password) if password else "",
+            role=role,
+        )
+        async_db.add(user)
+        await async_db.commit()
+        return user
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def user(make_user: MakeUser) -> User:
+    return await make_user("user@example.com")
+
+
+@pytest.fixture
+def make_token() -> MakeToken:
+    """Mint a user's access token; claims can be changed, and left out by None."""
+
+    def make(user: User, **changes: Any) -> str:
+        token = create_access_token(user.id, user.role)
+        claims = jwt.decode(token, options={"verify_signature": False}) | changes
+        claims = {name: value for name, value in claims.items() if value is not None}
+        key = get_settings().secret_key.get_secret_value()
+        return jwt.encode(claims, key, ALGORITHM, headers={"typ": TYPE})
+
+    return make
+
+
+@pytest.fixture
+def auth_headers(user: User, make_token: MakeToken) -> dict[str, str]:
+    return clients.bearer(make_token(user))
+
+
+@pytest.fixture
+def signed_in(app: FastAPI, user: User) -> dict[str, str]:
+    """Headers whose requests are `user`'s by dependency override; other requests are not."""
+
+    async def signed_in_user(connection: HTTPConnection, session: DbSession) -> User:
+        if "X-Signed-In" in connection.headers:
+            return user
+        token = await bearer_token(connection)
+        assert token
+        return await get_current_user(token, session)
+
+    app.dependency_overrides[get_current_user] = signed_in_user
+    return {"X-Signed-In": "yes"}
+
+
+@pytest_asyncio.fixture
+async def async_client(app: FastAPI, signed_in: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    """Signed in as `user`, in the loop and the transaction of the test."""
+    async with clients.http_client(app, signed_in) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def anonymous_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Nobody, but for requests that carry `auth_headers`."""
+    async with clients.http_client(app) as client:
+        yield client
+
+
+@pytest.fixture
+def ws_connect(app: FastAPI) -> WsConnect:
+    """Open WebSockets in the loop and the transaction of the test."""
+    return partial(clients.websocket, app)
+
+
+@pytest_asyncio.fixture
+async def live_server(app: FastAPI) -> AsyncIterator[str]:
+    """The address of a real server in the loop and the transaction of the test."""
+    async with clients.live_server(app) as address:
+        yield address
+
+
+@pytest_asyncio.fixture
+async def loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+@pytest.fixture
+def client(
+    app: FastAPI,
+    signed_in: dict[str, str],
+    loop: asyncio.AbstractEventLoop,
+    request: pytest.FixtureRequest,
+) -> Iterator[TestClient]:
+    """Starlette's TestClient for synchronous tests: as `async_client`, in the same transaction.
+
+    A TestClient starts a loop of its own, where the connection of the test is of no use.
+    """
+    if request.node.get_closest_marker("asyncio"):
+        pytest.fail("`client` would block this `async def` test: take `async_client`")
+    client = TestClient(app, headers=signed_in)
+    with clients.running_in_thread(loop) as client.portal:
+        yield client

@@ -1,0 +1,258 @@
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import User
+from app.posts.models import Post
+from tests.clients import bearer
+from tests.conftest import MakeToken, MakeUser, WsConnect
+
+NEW = {"title": "Hello", "body": "World", "slug": "hello"}
+
+
+@pytest_asyncio.fixture
+async def post(async_db: AsyncSession, user: User) -> Post:
+    """Written by `user`."""
+    post = Post(author_id=user.id, title="Mine", body="All mine", slug="mine")
+    async_db.add(post)
+    await async_db.commit()
+    return post
+
+
+@pytest_asyncio.fixture
+async def foreign_post(async_db: AsyncSession, make_user: MakeUser) -> Post:
+    """Written by somebody else."""
+    author = await make_user()
+    post = Post(author_id=author.id, title="Theirs", body="Hands off", slug="theirs")
+    async_db.add(post)
+    await async_db.commit()
+    return post
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/posts/"),
+        ("POST", "/posts/"),
+        ("GET", "/posts/1"),
+        ("PATCH", "/posts/1"),
+        ("DELETE", "/posts/1"),
+    ],
+)
+async def test_posts_are_for_users_only(
+    method: str, path: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    response = await anonymous_client.request(method, path, json={})
+
+    assert response.status_code == HTTPStatus.UNAUTHORIZED
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_post_is_created_with_its_author(
+    async_client: httpx.AsyncClient, user: User
+) -> None:
+    created = await async_client.post("/posts/", json=NEW)
+    read = await async_client.get(f"/posts/{created.json()['id']}")
+
+    assert created.status_code == HTTPStatus.CREATED
+    assert created.json() == read.json()
+    assert created.json() == NEW | {
+        "id": created.json()["id"],
+        "author_id": user.id,
+        "created_at": created.json()["created_at"],
+    }
+    assert created.json()["created_at"].endswith("Z")
+
+
+async def test_a_slug_that_is_taken_is_refused_and_nothing_else_changes(
+    async_client: httpx.AsyncClient, post: Post
+) -> None:
+    response = await async_client.post("/posts/", json=NEW | {"slug": post.slug})
+
+    assert response.status_code == HTTPStatus.CONFLICT
+    assert response.json()["detail"] == "There is a post with this slug"
+    assert (await async_client.get(f"/posts/{post.id}")).json()["title"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": ""},
+        {"title": None},
+        {"title": "x" * 201},
+        {"slug": "Not a slug"},
+        {"slug": "hello\n"},
+        {"body": 1},
+        {"author_id": 1},
+    ],
+)
+async def test_an_invalid_post_is_refused(
+    changes: dict[str, Any], async_client: httpx.AsyncClient
+) -> None:
+    response = await async_client.post("/posts/", json=NEW | changes)
+
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_list_is_read_page_by_page_newest_first(
+    async_client: httpx.AsyncClient,
+) -> None:
+    for number in range(5):
+        await async_client.post("/posts/", json=NEW | {"slug": f"post-{number}"})
+
+    pages = []
+    query: dict[str, int] = {"limit": 2}
+    while query.get("after", 0) is not None:
+        page = (await async_client.get("/posts/", params=query)).json()
+        pages.append([item["slug"] for item in page["items"]])
+        query["after"] = page["next"]
+
+    assert pages == [["post-4", "post-3"], ["post-2", "post-1"], ["post-0"]]
+
+
+async def test_a_page_stays_where_it_was_when_newer_posts_arrive(
+    async_client: httpx.AsyncClient,
+) -> None:
+    for number in range(3):
+        await async_client.post("/posts/", json=NEW | {"slug": f"post-{number}"})
+    first = (await async_client.get("/posts/", params={"limit": 1})).json()
+    await async_client.post("/posts/", json=NEW | {"slug": "newest"})
+
+    second = (await async_client.get("/posts/", params={"limit": 1, "after": first["next"]})).json()
+
+    assert [item["slug"] for item in second["items"]] == ["post-1"]
+
+
+async def test_the_last_page_is_the_last_even_when_it_is_full(
+    async_client: httpx.AsyncClient, post: Post
+) -> None:
+    page = (await async_client.get("/posts/", params={"limit": 1})).json()
+
+    assert [item["slug"] for item in page["items"]] == [post.slug]
+    assert page["next"] is None
+
+
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"after": "x"}, {"after": 2**63}])
+async def test_a_page_that_cannot_be_is_refused(
+    query: dict[str, Any], async_client: httpx.AsyncClient
+) -> None:
+    response = await async_client.get("/posts/", params=query)
+
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_an_unknown_post_is_not_found(method: str, async_client: httpx.AsyncClient) -> None:
+    response = await async_client.request(method, f"/posts/{2**63 - 1}", json={})
+
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert response.json()["detail"] == "There is no such post"
+
+
+async def test_what_a_change_leaves_out_stays(async_client: httpx.AsyncClient, post: Post) -> None:
+    response = await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
+
+    changed = response.json()
+    assert (changed["title"], changed["body"], changed["slug"]) == ("Changed", "All mine", "mine")
+
+
+async def test_a_null_clears_the_body_but_nothing_else(
+    async_client: httpx.AsyncClient, post: Post
+) -> None:
+    cleared = await async_client.patch(f"/posts/{post.id}", json={"body": None})
+    refused = await async_client.patch(f"/posts/{post.id}", json={"title": None})
+
+    assert cleared.json()["body"] is None
+    assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+async def test_a_change_to_a_slug_that_is_taken_is_refused(
+    async_client: httpx.AsyncClient, post: Post, foreign_post: Post
+) -> None:
+    response = await async_client.patch(f"/posts/{post.id}", json={"slug": foreign_post.slug})
+
+    assert response.status_code == HTTPStatus.CONFLICT
+
+
+async def test_an_author_may_delete(async_client: httpx.AsyncClient, post: Post) -> None:
+    deleted = await async_client.delete(f"/posts/{post.id}")
+    read = await async_client.get(f"/posts/{post.id}")
+
+    assert deleted.status_code == HTTPStatus.NO_CONTENT
+    assert read.status_code == HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_others_may_read_but_neither_change_nor_delete(
+    method: str, async_client: httpx.AsyncClient, foreign_post: Post
+) -> None:
+    read = await async_client.get(f"/posts/{foreign_post.id}")
+    refused = await async_client.request(
+        method, f"/posts/{foreign_post.id}", json={"title": "Mine now"}
+    )
+
+    assert read.status_code == HTTPStatus.OK
+    assert refused.status_code == HTTPStatus.FORBIDDEN
+    assert foreign_post.title == "Theirs"
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("PATCH", HTTPStatus.OK), ("DELETE", HTTPStatus.NO_CONTENT)]
+)
+async def test_an_admin_may_change_and_delete(
+    method: str,
+    status: int,
+    anonymous_client: httpx.AsyncClient,
+    foreign_post: Post,
+    make_user: MakeUser,
+    make_token: MakeToken,
+) -> None:
+    admin = await make_user(role="admin")
+
+    response = await anonymous_client.request(
+        method,
+        f"/posts/{foreign_post.id}",
+        json={"title": "Moderated"},
+        headers=bearer(make_token(admin)),
+    )
+
+    assert response.status_code == status
+
+
+async def test_a_new_post_arrives_on_the_socket_of_another_user(
+    async_client: httpx.AsyncClient,
+    ws_connect: WsConnect,
+    make_user: MakeUser,
+    make_token: MakeToken,
+) -> None:
+    reader = await make_user()
+    async with ws_connect("/ws/notifications", make_token(reader)) as socket:
+        created = await async_client.post("/posts/", json=NEW)
+        event = await socket.receive_json(timeout=2)
+
+    assert event == {
+        "type": "event",
+        "id": event["id"],
+        "event": "post.created",
+        "data": created.json(),
+    }
+
+
+async def test_a_post_that_is_rolled_back_is_not_announced(
+    async_client: httpx.AsyncClient,
+    ws_connect: WsConnect,
+    user: User,
+    make_token: MakeToken,
+    post: Post,
+) -> None:
+    async with ws_connect("/ws/notifications", make_token(user)) as socket:
+        refused = await async_client.post("/posts/", json=NEW | {"slug": post.slug})
+        await socket.send_json({"type": "ping"})
+
+        assert refused.status_code == HTTPStatus.CONFLICT
+        assert await socket.receive_json(timeout=2) == {"type": "pong"}

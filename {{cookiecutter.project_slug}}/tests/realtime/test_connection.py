@@ -1,0 +1,183 @@
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect
+
+from app.auth.models import User
+from app.realtime import connection
+from app.realtime.hub import Hub
+from tests.conftest import MakeToken, MakeUser, WsConnect
+
+PATH = "/ws/notifications"
+PING = {"type": "ping"}
+PONG = {"type": "pong"}
+
+
+async def ask(socket: AsyncWebSocketSession, frame: object) -> dict[str, Any]:
+    await socket.send_json(frame)
+    answer: dict[str, Any] = await socket.receive_json(timeout=2)
+    return answer
+
+
+async def close_code(socket: AsyncWebSocketSession) -> int:
+    """Read on until the service closes the socket."""
+    try:
+        while True:
+            await socket.receive(timeout=2)
+    except WebSocketDisconnect as closed:
+        return int(closed.code)
+
+
+@pytest.fixture
+def hub(app: FastAPI) -> Hub:
+    hub: Hub = app.state.hub
+    return hub
+
+
+async def test_a_ping_is_answered(ws_connect: WsConnect, user: User, make_token: MakeToken) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        assert await ask(socket, PING) == PONG
+
+
+async def test_what_was_missed_is_gone_and_resume_says_so(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        assert await ask(socket, {"type": "resume", "after": "1-1"}) == {"type": "reset"}
+
+
+async def test_a_bad_frame_is_answered_and_the_socket_stays(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await socket.send_text("{")
+        assert (await socket.receive_json(timeout=2))["code"] == "invalid_json"
+        await socket.send_bytes(b'{"type": "ping"}')
+        assert (await socket.receive_json(timeout=2))["code"] == "not_text"
+        assert (await ask(socket, {"type": "subscribe"}))["code"] == "unknown_type"
+        assert await ask(socket, PING) == PONG
+
+
+async def test_the_tenth_bad_frame_in_a_row_is_the_last(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        for _ in range(9):
+            assert (await ask(socket, "bad"))["type"] == "error"
+        assert await ask(socket, PING) == PONG  # starts the count again
+        for _ in range(10):
+            assert (await ask(socket, "bad"))["type"] == "error"
+        assert await close_code(socket) == 1008
+
+
+async def test_events_arrive_in_order_on_every_socket_of_a_user(
+    ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    async with (
+        ws_connect(PATH, make_token(user)) as laptop,
+        ws_connect(PATH, make_token(user)) as phone,
+    ):
+        for number in range(3):
+            await hub.publish("news", number, user_id=user.id)
+
+        for socket in (laptop, phone):
+            events = [await socket.receive_json(timeout=2) for _ in range(3)]
+            assert [event["data"] for event in events] == [0, 1, 2]
+
+
+async def test_a_client_that_leaves_leaves_nothing_behind(
+    ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    tasks = asyncio.all_tasks()
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await ask(socket, PING)
+        assert len(hub) == 1
+
+    assert len(hub) == 0
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_a_socket_that_is_too_slow_is_closed_with_4408(
+    ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await ask(socket, PING)
+        for number in range(100):  # at once: the writer has no turn
+            await hub.publish("news", number)
+
+        assert await close_code(socket) == connection.TOO_SLOW
+    assert len(hub) == 0
+
+
+async def test_a_socket_is_warned_of_the_end_of_its_token_and_then_closed_with_4401(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    end = time.time() + 0.2
+    async with ws_connect(PATH, make_token(user, exp=end)) as socket:
+        warning = await socket.receive_json(timeout=2)
+
+        assert warning == {
+            "type": "token_expiring",
+            "expires_at": datetime.fromtimestamp(end, UTC).isoformat(),
+        }
+        assert await close_code(socket) == connection.TOKEN_EXPIRED
+    assert time.time() >= end
+
+
+async def test_a_new_token_extends_the_session(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    end = time.time() + 60
+    async with ws_connect(PATH, make_token(user, exp=time.time() + 0.2)) as socket:
+        answer = await ask(socket, {"type": "auth", "token": make_token(user, exp=end)})
+
+        assert answer == {
+            "type": "authenticated",
+            "expires_at": datetime.fromtimestamp(end, UTC).isoformat(),
+        }
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout=0.3)  # past the end of the first token
+        assert await ask(socket, PING) == PONG
+
+
+async def test_a_socket_keeps_the_token_that_lasts_longer(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    end = int(time.time()) + 60
+    async with ws_connect(PATH, make_token(user, exp=end)) as socket:
+        answer = await ask(socket, {"type": "auth", "token": make_token(user, exp=end - 1)})
+
+    assert answer["expires_at"] == datetime.fromtimestamp(end, UTC).isoformat()
+
+
+async def test_neither_a_bad_token_nor_that_of_another_user_extends_the_session(
+    ws_connect: WsConnect, user: User, make_user: MakeUser, make_token: MakeToken
+) -> None:
+    other = make_token(await make_user())
+    async with ws_connect(PATH, make_token(user)) as socket:
+        for token in ("garbage", other):
+            answer = await ask(socket, {"type": "auth", "token": token})
+            assert answer["type"] == "error"
+            assert answer["code"] == "invalid_token"
+
+
+async def test_a_bug_closes_the_socket_with_1011_and_without_its_text(
+    ws_connect: WsConnect,
+    user: User,
+    make_token: MakeToken,
+    app: FastAPI,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await ask(socket, PING)
+        app.state.database = None  # the next frame needs it
+        await socket.send_json({"type": "auth", "token": make_token(user)})
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive(timeout=2)
+
+    assert (closed.value.code, closed.value.reason) == (1011, "")
+    assert "the lifespan has not run" in caplog.text

@@ -1,0 +1,165 @@
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, WebSocketUpgradeError, aconnect_ws
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import User
+from app.settings import Settings, get_settings
+from tests.conftest import MakeToken, WsConnect
+
+PATH = "/ws/notifications"
+PING = {"type": "ping"}
+PONG = {"type": "pong"}
+
+
+def override_settings(app: FastAPI, **changes: Any) -> None:
+    settings = Settings(**changes)
+    app.dependency_overrides[get_settings] = lambda: settings
+
+
+async def refusal(ws_connect: WsConnect, path: str = PATH, **options: Any) -> int:
+    """Open a socket that is accepted and closed at once; return the code."""
+    async with ws_connect(path, **options) as socket:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive(timeout=2)
+    return int(closed.value.code)
+
+
+async def test_the_token_may_come_in_the_header(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await socket.send_json(PING)
+        assert await socket.receive_json(timeout=2) == PONG
+        assert socket.subprotocol is None
+
+
+async def test_the_token_may_come_as_a_subprotocol_that_is_not_echoed(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    protocols = ["notifications.v1", f"bearer.{make_token(user)}"]
+
+    async with ws_connect(PATH, subprotocols=protocols) as socket:
+        await socket.send_json(PING)
+        assert await socket.receive_json(timeout=2) == PONG
+        assert socket.subprotocol == "notifications.v1"
+
+
+async def test_the_token_may_come_in_the_query(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(f"{PATH}?token={make_token(user)}") as socket:
+        await socket.send_json(PING)
+        assert await socket.receive_json(timeout=2) == PONG
+
+
+async def test_a_setting_refuses_tokens_in_the_query(
+    app: FastAPI, ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    override_settings(app, ws_query_token=False)
+
+    assert await refusal(ws_connect, f"{PATH}?token={make_token(user)}") == 1008
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"token": "garbage"}, id="garbage"),
+        pytest.param({"path": f"{PATH}?token=garbage"}, id="garbage-in-the-query"),
+        pytest.param({"headers": {"Authorization": "Basic eDp5"}}, id="another-scheme"),
+        pytest.param({"subprotocols": ["notifications.v1"]}, id="no-bearer-subprotocol"),
+    ],
+)
+async def test_without_a_valid_token_the_socket_is_closed_at_once_and_never_registered(
+    options: dict[str, Any], app: FastAPI, ws_connect: WsConnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribed: list[object] = []
+    monkeypatch.setattr(app.state.hub, "subscribe", subscribed.append)
+
+    assert await refusal(ws_connect, **options) == 1008
+    assert subscribed == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"exp": 1}, {"aud": "another-service"}, {"iss": "another-service"}, {"sub": None}],
+    ids=str,
+)
+async def test_a_token_that_is_not_valid_is_refused(
+    change: dict[str, Any], ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    assert await refusal(ws_connect, token=make_token(user, **change)) == 1008
+
+
+async def test_the_token_of_a_user_who_is_gone_is_refused(
+    ws_connect: WsConnect, user: User, make_token: MakeToken, async_db: AsyncSession
+) -> None:
+    token = make_token(user)
+    await async_db.delete(user)
+    await async_db.commit()
+
+    assert await refusal(ws_connect, token=token) == 1008
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://testserver.evil.example"]
+)
+async def test_a_page_of_a_foreign_origin_is_refused_before_accept(
+    origin: str, ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    socket = ws_connect(PATH, make_token(user), headers={"Origin": origin})
+    async with AsyncExitStack() as stack:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await stack.enter_async_context(socket)
+
+    assert closed.value.code == 1008
+
+
+@pytest.mark.parametrize("origin", ["https://app.example", "http://testserver"])
+async def test_a_page_of_an_allowed_origin_or_of_the_service_itself_is_accepted(
+    origin: str, app: FastAPI, ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    override_settings(app, allowed_origins="https://app.example")
+
+    async with ws_connect(PATH, make_token(user), headers={"Origin": origin}) as socket:
+        await socket.send_json(PING)
+        assert await socket.receive_json(timeout=2) == PONG
+
+
+async def test_on_the_wire_a_bad_token_is_code_1008_and_a_foreign_origin_is_http_403(
+    live_server: str,
+) -> None:
+    evil = {"Origin": "https://evil.example"}
+    socket: AsyncWebSocketSession
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=live_server))
+        socket = await stack.enter_async_context(aconnect_ws(PATH, client))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive(timeout=2)
+        with pytest.raises(WebSocketUpgradeError) as refused:
+            await stack.enter_async_context(aconnect_ws(PATH, client, headers=evil))
+
+    assert closed.value.code == 1008
+    assert refused.value.response.status_code == 403
+
+
+async def test_no_token_reaches_the_log(
+    live_server: str, user: User, make_token: MakeToken, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = make_token(user)
+    socket: AsyncWebSocketSession
+    async with (
+        httpx.AsyncClient(base_url=live_server) as client,
+        aconnect_ws(f"{PATH}?token={token}", client) as socket,
+    ):
+        await socket.send_json(PING)
+        await socket.receive_json(timeout=2)
+
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")]
+    assert any("token=[redacted]" in message for message in logged)
+    assert not any(token in message for message in logged)

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx_ws import WebSocketDisconnect
+
+from app.auth.models import User
+from app.auth.tokens import create_access_token
+from tests.conftest import WsConnect
+
+
+async def test_echo_sends_back_what_it_gets(ws_connect: WsConnect) -> None:
+    async with ws_connect("/ws/echo") as socket:
+        for text in ("hello", "", "grüße 👋"):
+            await socket.send_text(text)
+            assert await socket.receive_text(timeout=2) == f"Echo: {text}"
+
+
+@pytest.mark.parametrize("value", [{"a": [1, None, 2.5]}, [], "text", 7, True, None])
+async def test_json_sends_back_what_it_understood(value: Any, ws_connect: WsConnect) -> None:
+    async with ws_connect("/ws/json") as socket:
+        await socket.send_json(value)
+        assert await socket.receive_json(timeout=2) == {"status": "ok", "received": value}
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "[" * 50_000])
+async def test_json_says_when_it_did_not_understand_and_goes_on(
+    text: str, ws_connect: WsConnect
+) -> None:
+    async with ws_connect("/ws/json") as socket:
+        await socket.send_text(text)
+        assert (await socket.receive_json(timeout=2))["status"] == "error"
+        await socket.send_json(1)
+        assert await socket.receive_json(timeout=2) == {"status": "ok", "received": 1}
+
+
+@pytest.mark.parametrize("path", ["/ws/echo", "/ws/json"])
+async def test_a_binary_frame_is_unsupported(path: str, ws_connect: WsConnect) -> None:
+    async with ws_connect(path) as socket:
+        await socket.send_bytes(b"{}")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive(timeout=2)
+
+    assert closed.value.code == 1003
+
+
+def test_sockets_work_from_a_synchronous_test_too(client: TestClient, user: User) -> None:
+    token = create_access_token(user.id, user.role)
+
+    with client.websocket_connect("/ws/echo") as echo:
+        echo.send_text("hello")
+        assert echo.receive_text() == "Echo: hello"
+    with client.websocket_connect(f"/ws/notifications?token={token}") as socket:
+        created = client.post("/posts/", json={"title": "Hello", "slug": "hello"})
+        assert socket.receive_json()["data"] == created.json()

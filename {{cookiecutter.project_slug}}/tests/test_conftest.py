@@ -1,0 +1,98 @@
+"""The fixtures keep the promises that other tests rely on."""
+
+import asyncio
+from http import HTTPStatus
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import User
+from app.posts.models import Post
+from app.settings import Settings, get_settings
+
+POST = {"title": "Hello", "slug": "hello"}
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+async def test_what_one_test_commits_the_next_one_does_not_see(
+    run: str, async_db: AsyncSession
+) -> None:
+    assert await async_db.scalar(select(func.count(User.id))) == 0
+
+    async_db.add(User(email="same@example.com", password_hash=""))
+    await async_db.commit()
+    async_db.add(User(email="same@example.com", password_hash=""))
+    with pytest.raises(IntegrityError):
+        await async_db.commit()
+    await async_db.rollback()
+    async_db.add(User(email="other@example.com", password_hash=""))
+    await async_db.commit()
+
+    assert await async_db.scalar(select(func.count(User.id))) == 2
+
+
+async def test_a_request_that_fails_leaves_the_objects_of_the_test_usable(
+    async_client: httpx.AsyncClient, user: User
+) -> None:
+    await async_client.post("/posts/", json=POST)
+    refused = await async_client.post("/posts/", json=POST)
+
+    assert refused.status_code == HTTPStatus.CONFLICT
+    assert user.email == "user@example.com"
+
+
+async def test_the_test_sees_what_a_request_has_changed(
+    async_client: httpx.AsyncClient, async_db: AsyncSession
+) -> None:
+    created = (await async_client.post("/posts/", json=POST)).json()
+    post = await async_db.get(Post, created["id"])
+    assert post
+
+    await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
+    assert post.title == "Changed"
+
+    await async_client.delete(f"/posts/{post.id}")
+    assert await async_db.get(Post, post.id) is None
+
+
+async def test_each_client_is_who_it_says(
+    async_client: httpx.AsyncClient,
+    anonymous_client: httpx.AsyncClient,
+    auth_headers: dict[str, str],
+    user: User,
+) -> None:
+    signed_in = await async_client.get("/auth/me")
+    anonymous = await anonymous_client.get("/auth/me")
+    with_token = await anonymous_client.get("/auth/me", headers=auth_headers)
+
+    assert signed_in.json() == with_token.json()
+    assert signed_in.json()["id"] == user.id
+    assert anonymous.status_code == HTTPStatus.UNAUTHORIZED
+
+
+async def test_an_override_ends_with_its_test(app: FastAPI) -> None:
+    assert app.dependency_overrides == {}
+
+
+def test_the_synchronous_client_is_signed_in_too(client: TestClient, user: User) -> None:
+    assert client.get("/auth/me").json()["id"] == user.id
+
+
+async def test_the_synchronous_client_is_refused_to_an_asynchronous_test(
+    request: pytest.FixtureRequest,
+    app: FastAPI,
+    signed_in: dict[str, str],
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    with pytest.raises(pytest.fail.Exception, match="take `async_client`"):
+        request.getfixturevalue("client")
+
+
+def test_no_setting_comes_from_outside() -> None:
+    assert Settings.model_config["env_file"] is None
+    assert get_settings().database_url == "sqlite+aiosqlite:///:memory:"

@@ -1,0 +1,99 @@
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.auth.models import User
+from app.database import Database
+from app.posts.models import Post
+
+
+def stored_user(email: str) -> User:
+    return User(email=email, password_hash="")
+
+
+async def count_users(database: Database) -> int:
+    async with database.session(read_only=True) as session:
+        return await session.scalar(select(func.count(User.id))) or 0
+
+
+async def pragma(connection: AsyncConnection, name: str) -> object:
+    return await connection.scalar(text(f"PRAGMA {name}"))
+
+
+async def test_sqlite_is_opened_for_a_server(clean_database: Database) -> None:
+    async with clean_database.engine.connect() as connection:
+        assert await pragma(connection, "foreign_keys") == 1
+        assert await pragma(connection, "journal_mode") == "wal"
+        assert await pragma(connection, "busy_timeout") == 5000
+
+
+async def test_what_is_not_committed_is_rolled_back(clean_database: Database) -> None:
+    async with clean_database.session() as session:
+        session.add(stored_user("forgotten@example.com"))
+        await session.flush()
+
+    assert await count_users(clean_database) == 0
+
+
+async def test_a_savepoint_that_is_rolled_back_leaves_the_rest(clean_database: Database) -> None:
+    async with clean_database.session() as session:
+        session.add(stored_user("kept@example.com"))
+        await session.flush()
+        with pytest.raises(IntegrityError):
+            async with session.begin_nested():
+                session.add(stored_user("kept@example.com"))
+        await session.commit()
+
+    assert await count_users(clean_database) == 1
+
+
+async def test_table_definitions_take_part_in_transactions(clean_database: Database) -> None:
+    async with clean_database.engine.connect() as connection:
+        await connection.execute(text("CREATE TABLE undone (id INTEGER)"))
+        await connection.rollback()
+        tables = await connection.scalars(text("SELECT name FROM sqlite_master"))
+        assert "undone" not in tables.all()
+
+
+async def test_foreign_keys_are_enforced(clean_database: Database) -> None:
+    async with clean_database.session() as session:
+        session.add(Post(author_id=404, slug="orphan", title="Orphan"))
+        with pytest.raises(IntegrityError):
+            await session.flush()
+
+
+async def test_sessions_that_read_and_then_write_wait_for_one_another(
+    clean_database: Database,
+) -> None:
+    async def register(number: int) -> None:
+        async with clean_database.session() as session:
+            await session.scalar(select(func.count(User.id)))
+            session.add(stored_user(f"user{number}@example.com"))
+            await session.commit()
+
+    await asyncio.gather(*(register(number) for number in range(10)))
+
+    assert await count_users(clean_database) == 10
+
+
+async def test_a_reader_does_not_wait_for_a_writer(clean_database: Database) -> None:
+    async with clean_database.session() as writer:
+        writer.add(stored_user("writing@example.com"))
+        await writer.flush()
+
+        assert await count_users(clean_database) == 0
+
+
+async def test_times_come_back_aware_and_in_utc(async_db: AsyncSession, user: User) -> None:
+    in_kolkata = datetime(2026, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    async_db.add(Post(author_id=user.id, slug="now", title="Now", created_at=in_kolkata))
+    await async_db.flush()
+
+    stored = await async_db.scalar(select(Post.created_at))
+
+    assert stored == datetime(2026, 1, 1, tzinfo=UTC)
+    assert stored.tzinfo is UTC

@@ -1,0 +1,135 @@
+from http import HTTPStatus
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+from httpx import ASGITransport
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from starlette.types import Message, Receive, Scope, Send
+
+from app.auth.models import User
+from app.database import Database
+from app.dependencies import DbSession, get_async_db
+from app.main import create_app
+
+
+def new_user(email: str = "new@example.com") -> User:
+    return User(email=email, password_hash="")
+
+
+@pytest.fixture
+def real_app(clean_database: Database) -> FastAPI:
+    """A small service on a database of its own: nothing is overridden."""
+    app = FastAPI()
+    app.state.database = clean_database
+
+    @app.post("/stored")
+    async def stored(session: DbSession) -> None:
+        session.add(new_user())
+
+    @app.post("/failed")
+    async def failed(session: DbSession) -> None:
+        session.add(new_user())
+        await session.flush()
+        raise ZeroDivisionError
+
+    @app.post("/twice")
+    async def twice(session: DbSession) -> None:
+        session.add_all([new_user(), new_user()])
+
+    return app
+
+
+async def post(app: FastAPI, path: str) -> int:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        return (await client.post(path)).status_code
+
+
+async def count_users(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return await connection.scalar(select(func.count(User.id))) or 0
+
+
+async def test_the_transaction_is_committed_before_the_response_leaves(
+    real_app: FastAPI, clean_database: Database
+) -> None:
+    users_at_start: list[int] = []
+
+    async def service(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_and_count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                users_at_start.append(await count_users(clean_database.engine))
+            await send(message)
+
+        await real_app(scope, receive, send_and_count)
+
+    transport = ASGITransport(service)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        response = await client.post("/stored")
+
+    assert response.status_code == HTTPStatus.OK
+    assert users_at_start == [1]
+
+
+async def test_an_error_leaves_no_row(real_app: FastAPI, clean_database: Database) -> None:
+    assert await post(real_app, "/failed") == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert await count_users(clean_database.engine) == 0
+
+
+async def test_a_commit_that_fails_is_an_error_response(
+    real_app: FastAPI, clean_database: Database
+) -> None:
+    assert await post(real_app, "/twice") == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert await count_users(clean_database.engine) == 0
+
+
+@pytest.mark.parametrize("path", ["/stored", "/failed", "/twice"])
+async def test_every_request_gives_its_connection_back(
+    path: str, real_app: FastAPI, clean_database: Database
+) -> None:
+    await post(real_app, path)
+
+    pool = clean_database.engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    assert pool.checkedout() == 0
+
+
+async def test_a_handler_may_commit_and_roll_back_by_itself(
+    real_app: FastAPI, clean_database: Database
+) -> None:
+    @real_app.post("/by-hand")
+    async def by_hand(session: DbSession) -> None:
+        session.add(new_user("first@example.com"))
+        await session.commit()
+        session.add(new_user("first@example.com"))
+        with pytest.raises(IntegrityError):
+            await session.commit()
+        await session.rollback()
+        session.add(new_user("second@example.com"))
+
+    assert await post(real_app, "/by-hand") == HTTPStatus.OK
+    assert await count_users(clean_database.engine) == 2
+
+
+def test_without_a_lifespan_the_error_says_what_is_missing() -> None:
+    client = TestClient(create_app())
+
+    with pytest.raises(RuntimeError, match="the lifespan has not run"):
+        client.post("/auth/token", data={"username": "a", "password": "b"})
+
+
+def test_the_session_can_be_overridden_as_in_the_tutorials() -> None:
+    app = FastAPI()
+    app.dependency_overrides[get_async_db] = lambda: "a session"
+
+    @app.get("/session")
+    async def session(session: Annotated[str, Depends(get_async_db)]) -> str:
+        return session
+
+    assert TestClient(app).get("/session").json() == "a session"

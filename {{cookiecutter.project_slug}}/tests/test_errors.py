@@ -1,0 +1,103 @@
+import logging
+from http import HTTPStatus
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.errors import NotFoundError, add_error_handlers
+from tests.clients import BASE_URL
+
+SECRET = "what the driver says"
+
+
+class NoSuchThingError(NotFoundError):
+    detail = "There is no such thing"
+
+
+ERRORS: dict[str, Exception] = {
+    "no-such-thing": NoSuchThingError(),
+    "operational": OperationalError("SELECT 1", None, Exception(SECRET)),
+    "interface": InterfaceError("SELECT 1", None, Exception(SECRET)),
+    "pool": PoolTimeoutError(SECRET),
+    "bug": ZeroDivisionError(SECRET),
+}
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    """Of a small service that fails in every way."""
+    app = FastAPI()
+    add_error_handlers(app)
+
+    @app.get("/raise/{name}")
+    async def fail(name: str) -> None:
+        raise ERRORS[name]
+
+    @app.get("/number/{number}")
+    async def number(number: int) -> int:
+        return number
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=BASE_URL)
+
+
+def problem(response: httpx.Response) -> dict[str, object]:
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = response.json()
+    assert body["status"] == response.status_code
+    return body
+
+
+async def test_an_error_of_the_service_is_a_problem(client: httpx.AsyncClient) -> None:
+    assert problem(await client.get("/raise/no-such-thing")) == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is no such thing",
+    }
+
+
+async def test_a_refusal_of_the_framework_is_a_problem(client: httpx.AsyncClient) -> None:
+    assert problem(await client.get("/nowhere"))["title"] == "Not Found"
+    refused = await client.post("/number/1")
+    assert problem(refused)["title"] == "Method Not Allowed"
+    assert refused.headers["allow"] == "GET"
+
+
+async def test_an_invalid_request_names_the_field_but_not_the_input(
+    client: httpx.AsyncClient,
+) -> None:
+    assert (await client.get("/number/1")).json() == 1
+    response = await client.get("/number/hunter2")
+
+    assert problem(response)["errors"] == [
+        {
+            "type": "int_parsing",
+            "loc": ["path", "number"],
+            "msg": "Input should be a valid integer, unable to parse string as an integer",
+        }
+    ]
+    assert "hunter2" not in response.text
+
+
+@pytest.mark.parametrize("name", ["operational", "interface", "pool"])
+async def test_database_trouble_is_503_with_a_time_to_come_back(
+    name: str, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await client.get(f"/raise/{name}")
+
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert problem(response)["detail"] == "The database does not answer"
+    assert response.headers["retry-after"] == "5"
+    assert caplog.record_tuples == [("app.errors", logging.ERROR, "The database does not answer")]
+    assert SECRET in caplog.text
+
+
+async def test_a_bug_is_500_without_a_word_about_it(client: httpx.AsyncClient) -> None:
+    response = await client.get("/raise/bug")
+
+    assert problem(response)["title"] == "Internal Server Error"
+    assert SECRET not in response.text

@@ -1,0 +1,31 @@
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from app.database import Database
+
+
+async def test_a_live_process_says_so(anonymous_client: httpx.AsyncClient) -> None:
+    assert (await anonymous_client.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_a_service_with_its_database_is_ready(anonymous_client: httpx.AsyncClient) -> None:
+    response = await anonymous_client.get("/health/ready")
+
+    assert response.json() == {"status": "ok", "database": "ok"}
+
+
+async def test_a_service_without_its_database_is_live_but_not_ready(
+    app: FastAPI, anonymous_client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing" / "service.db"
+    app.state.database = Database(f"sqlite+aiosqlite:///{missing}")
+
+    ready = await anonymous_client.get("/health/ready")
+    live = await anonymous_client.get("/health/live")
+
+    assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert ready.json()["detail"] == "The database does not answer"
+    assert live.status_code == HTTPStatus.OK

@@ -1,0 +1,33 @@
+import logging
+
+import pytest
+
+from app.logs import redact_tokens
+
+
+@pytest.fixture(autouse=True)
+def _redacting() -> None:
+    redact_tokens()
+
+
+@pytest.mark.parametrize(
+    ("address", "logged"),
+    [
+        ("/ws/notifications?token=ey.J.x", "/ws/notifications?token=[redacted]"),
+        ("/ws/notifications?a=1&token=ey.J.x&b=2", "/ws/notifications?a=1&token=[redacted]&b=2"),
+        ("/posts/?limit=3", "/posts/?limit=3"),
+    ],
+)
+def test_a_token_in_an_address_is_not_logged(
+    address: str, logged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).warning('%s - "WebSocket %s" %d', "client", address, 101)
+
+    assert caplog.messages == [f'client - "WebSocket {logged}" 101'] * 2
+
+
+def test_other_messages_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("uvicorn.error").warning("Started %(what)s", {"what": "it"})
+
+    assert caplog.messages == ["Started it"]

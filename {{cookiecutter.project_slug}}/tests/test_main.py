@@ -1,0 +1,45 @@
+import tomllib
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.main import MAX_BODY_BYTES, create_app
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+
+def test_the_database_is_open_while_the_lifespan_runs() -> None:
+    app = create_app()
+
+    with TestClient(app) as client:
+        assert client.get("/health/ready").status_code == HTTPStatus.OK
+    assert app.state.database is None
+
+
+def test_the_documentation_says_what_pyproject_says(client: TestClient) -> None:
+    pyproject = tomllib.loads(PYPROJECT.read_text("utf-8"))
+
+    assert client.get("/openapi.json").json()["info"] == {
+        "title": pyproject["tool"]["service"]["title"],
+        "description": pyproject["project"]["description"],
+        "version": pyproject["project"]["version"],
+    }
+
+
+async def test_a_body_that_is_too_large_is_refused(anonymous_client: httpx.AsyncClient) -> None:
+    response = await anonymous_client.post("/auth/register", content=b" " * (MAX_BODY_BYTES + 1))
+
+    assert response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+async def test_every_route_documents_its_problems(app: FastAPI) -> None:
+    operations = [
+        operation for path in app.openapi()["paths"].values() for operation in path.values()
+    ]
+
+    assert operations
+    for operation in operations:
+        assert "application/problem+json" in operation["responses"]["default"]["content"]

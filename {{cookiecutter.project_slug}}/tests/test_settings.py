@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, get_settings
+
+ROOT = Path(__file__).parents[1]
+STRONG_KEY = "0123456789abcdefghijklmnopqrstuv"
+
+
+@pytest.fixture(autouse=True)
+def _unread_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test settings that are read anew; the environment has only what it sets."""
+    monkeypatch.setenv("SECRET_KEY", STRONG_KEY)
+    monkeypatch.setattr("app.settings.get_settings", get_settings.__wrapped__)
+
+
+def read() -> Settings:
+    return get_settings.__wrapped__()
+
+
+def test_a_missing_secret_key_is_refused_with_one_line_that_says_how_to_make_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+
+    with pytest.raises(SettingsError, match=r"^Settings: SECRET_KEY is not set;.*token_urlsafe"):
+        read()
+
+
+@pytest.mark.parametrize("key", ["", "short", STRONG_KEY[:-1], "changethis" * 4])
+def test_a_weak_secret_key_is_refused_and_never_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", key)
+
+    with pytest.raises(SettingsError, match="SECRET_KEY") as refusal:
+        read()
+
+    assert "\n" not in str(refusal.value)
+    assert not key or key not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN_MINUTES", "0"),
+        ("DATABASE_URL", ""),
+        ("HEARTBEAT_SECONDS", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("PORT", "65536"),
+        ("WS_MAX_FRAME_BYTES", "0"),
+        ("WS_QUEUE_MESSAGES", "many"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_by_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=name):
+        read()
+
+
+def test_allowed_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example, https://b.example,")
+
+    assert read().allowed_origins == ("https://a.example", "https://b.example")
+
+
+def test_allowed_origins_may_be_given_in_code() -> None:
+    assert Settings(allowed_origins=("https://a.example",)).allowed_origins == (
+        "https://a.example",
+    )
+
+
+def test_a_dotenv_file_is_read_in_development(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("HEARTBEAT_SECONDS=7\nFOR_ANOTHER_PROGRAM=1\n", "utf-8")
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+
+    assert read().heartbeat_seconds == 7
+
+
+def test_the_secret_key_is_not_in_the_repr() -> None:
+    assert STRONG_KEY not in repr(read())
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    required = {"SECRET_KEY", "DATABASE_URL"}
+
+    assert set(example) == {name.upper() for name in Settings.model_fields}
+    for name in set(example) - required:
+        default = Settings.model_fields[name.lower()].default
+        assert example[name] == ("" if default == () else str(default).lower()), name
