@@ -35,7 +35,7 @@ async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession
 
     It is committed when the route has returned and rolled back when it has raised.
     """
-    read_only = connection.scope["method"] in {"GET", "HEAD", "OPTIONS"}
+    read_only = connection.scope.get("method") in {"GET", "HEAD", "OPTIONS"}
     async with get_database(connection).session(read_only=read_only) as session:
         yield session
         await session.commit()

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -103,6 +103,10 @@ def add_error_handlers(app: FastAPI) -> None:
     async def database_trouble(request: Request, error: Exception) -> ProblemResponse:
         logger.error("The database does not answer", exc_info=error)
         return await service_error(request, DatabaseUnavailableError())
+
+    @app.exception_handler(WebSocketDisconnect)
+    async def client_gone(_: WebSocket, __: WebSocketDisconnect) -> None:
+        """Nobody is left to be answered."""
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, __: Exception) -> ProblemResponse:

@@ -3,7 +3,8 @@ from http import HTTPStatus
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.testclient import TestClient
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -27,8 +28,8 @@ ERRORS: dict[str, Exception] = {
 
 
 @pytest.fixture
-def client() -> httpx.AsyncClient:
-    """Of a small service that fails in every way."""
+def app() -> FastAPI:
+    """Make a small service that fails in every way."""
     app = FastAPI()
     add_error_handlers(app)
 
@@ -40,6 +41,16 @@ def client() -> httpx.AsyncClient:
     async def number(number: int) -> int:
         return number
 
+    @app.websocket("/left")
+    async def left(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise WebSocketDisconnect(1006)
+
+    return app
+
+
+@pytest.fixture
+def client(app: FastAPI) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=BASE_URL)
 
@@ -101,3 +112,8 @@ async def test_a_bug_is_500_without_a_word_about_it(client: httpx.AsyncClient) -
 
     assert problem(response)["title"] == "Internal Server Error"
     assert SECRET not in response.text
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_error(app: FastAPI) -> None:
+    with TestClient(app).websocket_connect("/left") as socket:
+        socket.close()
