@@ -1,8 +1,6 @@
-import asyncio
-import os
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import create_engine
+from app.settings import get_settings
 
 ROOT = Path(__file__).parents[1]
 REVISIONS = [
@@ -70,19 +69,22 @@ async def test_each_migration_can_be_undone_and_done_again(
     assert await connection.run_sync(tables) == after
 
 
-async def test_the_documented_command_migrates_the_database_of_the_settings(
-    tmp_path: Path,
-) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'service.db'}"
-    alembic = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alembic", "upgrade", "head"),
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url},
-    )
+@pytest.fixture
+def _settings_read_anew() -> Iterator[None]:
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
-    assert await alembic.wait() == 0
-    with sqlite3.connect(tmp_path / "service.db") as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            (REVISIONS[0],)
-        ]
-    database.close()
+
+@pytest.mark.usefixtures("_settings_read_anew")
+def test_without_a_connection_the_database_of_the_settings_is_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "service.db"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{path}")
+
+    command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+
+    with closing(sqlite3.connect(path)) as database:
+        versions = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    assert versions == [(REVISIONS[0],)]
