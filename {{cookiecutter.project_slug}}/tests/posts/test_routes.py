@@ -1,12 +1,16 @@
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
+from app.dependencies import get_async_db
 from app.posts.models import Post
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser, WsConnect
@@ -243,7 +247,7 @@ async def test_a_new_post_arrives_on_the_socket_of_another_user(
     }
 
 
-async def test_a_post_that_is_rolled_back_is_not_announced(
+async def test_a_post_that_is_refused_is_not_announced(
     async_client: httpx.AsyncClient,
     ws_connect: WsConnect,
     user: User,
@@ -255,4 +259,25 @@ async def test_a_post_that_is_rolled_back_is_not_announced(
         await socket.send_json({"type": "ping"})
 
         assert refused.status_code == HTTPStatus.CONFLICT
+        assert await socket.receive_json(timeout=2) == {"type": "pong"}
+
+
+async def test_a_post_whose_commit_fails_is_not_announced(
+    app: FastAPI,
+    async_db: AsyncSession,
+    async_client: httpx.AsyncClient,
+    ws_connect: WsConnect,
+    user: User,
+    make_token: MakeToken,
+) -> None:
+    async def commit_fails() -> AsyncIterator[AsyncSession]:
+        yield async_db
+        raise OperationalError("COMMIT", None, Exception("disk full"))
+
+    async with ws_connect("/ws/notifications", make_token(user)) as socket:
+        app.dependency_overrides[get_async_db] = commit_fails
+        failed = await async_client.post("/posts/", json=NEW)
+        await socket.send_json({"type": "ping"})
+
+        assert failed.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         assert await socket.receive_json(timeout=2) == {"type": "pong"}
