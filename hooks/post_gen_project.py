@@ -1,0 +1,44 @@
+"""Comfort only, offline: a `.env` with a key of its own, and the commands to go on with."""
+
+import os
+import secrets
+import shlex
+import sys
+from pathlib import Path
+
+ENV = Path(".env")
+EXAMPLE = Path(".env.example")
+
+
+def write_env() -> None:
+    """Make `.env` of the example, readable by its owner alone, unless there is one already."""
+    key = secrets.token_urlsafe(48)
+    text = EXAMPLE.read_text("utf-8").replace("\nSECRET_KEY=\n", f"\nSECRET_KEY={key}\n")
+    try:
+        descriptor = os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with open(descriptor, "w", encoding="utf-8", newline="\n") as env:
+        env.write(text)
+
+
+def next_steps() -> str:
+    return f"""\
+cd {shlex.quote(os.getcwd())}
+uv sync && uv run alembic upgrade head
+uv run python -m app
+"""
+
+
+def main() -> None:
+    """Do the comforts; none of them may fail, or Cookiecutter would delete the project."""
+    try:
+        write_env()
+    except OSError as error:
+        print(f"No .env was written ({error}): copy .env.example to .env and set SECRET_KEY.")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(next_steps()))  # a path may not fit stdout's encoding
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+import signal
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "tests"]
+
+# Nox itself would die of SIGTERM and leave running what it has started.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def install(session: nox.Session, group: str) -> None:
+    pyproject = nox.project.load_toml("pyproject.toml")
+    session.install(*nox.project.dependency_groups(pyproject, group))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the template's own code; Ruff checks the service's too, as it lies here."""
+    install(session, "tests")
+    # Cookiecutter would bake the caches that Ruff leaves in the directory of the service.
+    session.run("ruff", "check", "--no-cache")
+    session.run("ruff", "format", "--check", "--no-cache")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Bake services, inspect them and run them."""
+    install(session, "tests")
+    run(session, "pytest", "--numprocesses=2", "--dist=worksteal")
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the tests that install nothing."""
+    install(session, "tests")
+    run(session, "pytest", "--numprocesses=2", "-m", "not installs")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Bake a service, start it and show it working; `-- --once` ends it after that."""
+    install(session, "demo")
+    run(session, "python", "demo.py")
+
+
+def run(session: nox.Session, *command: str) -> None:
+    """Run a command that, after Ctrl-C, stops servers and removes directories before it ends."""
+    session.run(*command, *session.posargs, interrupt_timeout=5, terminate_timeout=20)

@@ -1,0 +1,92 @@
+import functools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from commands import run_uv
+from cookiecutter.main import cookiecutter
+from sandbox import Sandbox
+
+Bake = Callable[..., Path]
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Iterator[Path]:
+    """Hold everything that the tests write; it is gone when they end, however they end."""
+    with tempfile.TemporaryDirectory(prefix="template-tests-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def directory(workspace: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=workspace))
+
+
+@pytest.fixture(scope="session")
+def template(workspace: Path) -> Path:
+    """Copy the template without caches, which Cookiecutter would bake as well."""
+    template = workspace / "template"
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    for name in listed.decode().split("\0"):
+        if (ROOT / name).is_file():
+            (template / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, template / name)
+    return template
+
+
+@pytest.fixture(scope="session")
+def bake_into(template: Path, workspace: Path) -> Bake:
+    """Return a function that bakes into a directory, whatever this home has configured."""
+    config = workspace / "cookiecutter.yaml"
+    folders = {name: f"{workspace}/{name}" for name in ("cookiecutters_dir", "replay_dir")}
+    config.write_text(json.dumps(folders), "utf-8")
+    prompts = json.loads((template / "cookiecutter.json").read_text("utf-8"))
+
+    def bake_into(output: Path, *, hooks: bool = True, **answers: str) -> Path:
+        assert answers.keys() <= prompts.keys()  # Cookiecutter says nothing of others
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(workspace))  # rendered hooks stay there
+            project = cookiecutter(
+                str(template),
+                no_input=True,
+                extra_context=answers,
+                output_dir=str(output),
+                config_file=str(config),
+                accept_hooks=hooks,
+            )
+        return Path(project)
+
+    return bake_into
+
+
+@pytest.fixture(scope="session")
+def bake(bake_into: Bake, workspace: Path) -> Bake:
+    """Return a function that bakes the same answers only once: for looking at the result."""
+
+    @functools.cache
+    def bake(**answers: str) -> Path:
+        return bake_into(Path(tempfile.mkdtemp(dir=workspace)), **answers)
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def service(bake_into: Bake, workspace: Path) -> Path:
+    """Install the default service where the path has spaces and letters that are not ASCII."""
+    project = bake_into(workspace / "Ünï cödé 日本")
+    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    return project
+
+
+@pytest.fixture
+def sandbox(directory: Path, template: Path) -> Sandbox:
+    return Sandbox(directory, template)

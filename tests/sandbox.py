@@ -1,0 +1,77 @@
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cookiecutter.cli import main
+
+Contents = dict[str, bytes | None]
+
+
+def contents(directory: Path) -> Contents:
+    """Return all that is in a directory: the bytes of files, None for directories."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None
+        for path in directory.rglob("*")
+    }
+
+
+class Sandbox:
+    """A home, a temporary directory and one for services, which is all that a command knows."""
+
+    def __init__(self, directory: Path, template: Path) -> None:
+        self.directory = directory
+        self.home = directory / "home"
+        self.services = directory / "far" / "down" / "services"
+        self._tmp = directory / "tmp"
+        for folder in (self.home, self.services, self._tmp):
+            folder.mkdir(parents=True)
+        self._template = template
+        self.replays = self.home / ".cookiecutter_replay"
+        config = {
+            "cookiecutters_dir": str(self.home / ".cookiecutters"),
+            "replay_dir": str(self.replays),
+        }
+        self._config = self.home / ".cookiecutterrc"
+        self._config.write_text(json.dumps(config), "utf-8")
+
+    def cookiecutter(self, *arguments: str, typed: str = "") -> Result:
+        """Run the command in this process: it starts in no time."""
+        command = [str(self._template), "--config-file", str(self._config)]
+        command += ["--output-dir", str(self.services), *arguments]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(self._tmp))
+            return CliRunner().invoke(main, command, input=typed)
+
+    def python(
+        self, module: str, *arguments: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-m", module, *arguments], cwd or self.services)
+
+    def git(self, repository: Path, *arguments: str) -> str:
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+        ended = self._run(["git", *identity, *arguments], repository)
+        ended.check_returncode()
+        return ended.stdout
+
+    def _run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+        env = {
+            "HOME": str(self.home),
+            "TMPDIR": str(self._tmp),
+            "COOKIECUTTER_CONFIG": str(self._config),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+        }
+        return subprocess.run(
+            command,
+            check=False,
+            cwd=cwd,
+            env=os.environ | env,
+            encoding="utf-8",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )

@@ -1,0 +1,92 @@
+"""Each service as it is baked; nothing is installed."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Bake
+from sandbox import contents
+
+EXPECTED_FILES = Path(__file__).parent / "expected_files.txt"
+ANSWERS = [
+    pytest.param({}, id="default"),
+    pytest.param(
+        {
+            "project_name": 'The "Ñandú" \\ Service',
+            "project_slug": "another_slug",
+            "description": "Quotes \" ' and \\ and \N{ROCKET}.",
+            "author_name": "Seán O'Brien",
+        },
+        id="hostile",
+    ),
+]
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".json": json.loads,
+    ".yaml": lambda text: list(yaml.safe_load_all(text)),
+    ".yml": lambda text: list(yaml.safe_load_all(text)),
+}
+NOT_RENDERED = re.compile(r"\{\{ *cookiecutter|\{%|^\s*# %", re.MULTILINE)
+
+
+@pytest.fixture(params=ANSWERS)
+def answers(request: pytest.FixtureRequest) -> dict[str, str]:
+    answers: dict[str, str] = request.param
+    return answers
+
+
+@pytest.fixture
+def texts(bake: Bake, answers: dict[str, str]) -> dict[Path, str]:
+    files = (path for path in bake(**answers).rglob("*") if path.is_file())
+    return {path: path.read_bytes().decode("utf-8") for path in files}
+
+
+def test_a_service_has_exactly_the_expected_files(bake: Bake, answers: dict[str, str]) -> None:
+    project = bake(**answers)
+    files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    assert files == set(EXPECTED_FILES.read_text("utf-8").splitlines())
+
+
+def test_nothing_is_left_to_render(texts: dict[Path, str]) -> None:
+    assert [path for path, text in texts.items() if NOT_RENDERED.search(text)] == []
+
+
+def test_structured_files_parse(texts: dict[Path, str]) -> None:
+    for path, text in texts.items():
+        PARSERS.get(path.suffix, str)(text)
+
+
+def test_texts_end_with_one_newline_and_lines_without_blanks(texts: dict[Path, str]) -> None:
+    for path, text in texts.items():
+        assert text == "" or re.search(r"\S\n\Z", text), path
+        assert not re.search(r"[ \t\r]$", text, re.MULTILINE), path
+
+
+@pytest.mark.parametrize("command", ["check", "format --check"])
+def test_ruff_finds_nothing(bake: Bake, answers: dict[str, str], command: str) -> None:
+    ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."]
+    ended = subprocess.run(
+        ruff, check=False, cwd=bake(**answers), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert ended.returncode == 0, ended.stdout.decode()
+
+
+def test_two_bakes_of_the_same_answers_are_identical(
+    bake: Bake, bake_into: Bake, directory: Path, answers: dict[str, str]
+) -> None:
+    first, second = contents(bake(**answers)), contents(bake_into(directory, **answers))
+    assert first.pop(".env") != second.pop(".env")  # each has a key of its own
+    assert first == second
+
+
+def test_an_unknown_answer_is_an_error_of_the_test(bake: Bake) -> None:
+    with pytest.raises(AssertionError):
+        bake(databse="postgresql")

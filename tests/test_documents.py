@@ -1,0 +1,32 @@
+"""What the documents say is what the template does."""
+
+import json
+import re
+from pathlib import Path
+
+from conftest import ROOT
+
+README = ROOT / "README.md"
+COOKIECUTTER = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
+PROMPTS = [name for name in COOKIECUTTER if not name.startswith("_")]
+
+
+def test_every_prompt_has_a_label() -> None:
+    assert list(COOKIECUTTER["__prompts__"]) == PROMPTS
+
+
+def test_the_table_of_options_in_the_readme_lists_every_prompt() -> None:
+    first_cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", README.read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"\w+", " ".join(first_cells)) == PROMPTS
+
+
+def test_the_continuous_integration_runs_the_test_line_of_the_readme() -> None:
+    (line,) = re.findall(r"^python3 -m venv .*/nox$", README.read_text("utf-8"), re.MULTILINE)
+    assert line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+
+
+def test_files_name_no_place_outside_of_the_repository(template: Path) -> None:
+    foreign = re.compile(r"/(?:root|tmp|work)/|pypi\.org|pythonhosted\.org|npmjs\.org")
+    for path in template.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert foreign.findall(path.read_bytes().decode("utf-8")) == [], path

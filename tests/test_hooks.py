@@ -1,0 +1,129 @@
+import json
+import os
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PRODUCT, ROOT, Bake
+from sandbox import Sandbox, contents
+
+from hooks import post_gen_project as post_gen
+
+EXAMPLE = "# Settings\nSECRET_KEY=\nPORT=8000\n"
+
+
+@pytest.fixture
+def project(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a project the current directory, as it is for a hook."""
+    (directory / ".env.example").write_text(EXAMPLE)
+    monkeypatch.chdir(directory)
+    return directory
+
+
+def secret_key(env: Path) -> str:
+    (line,) = (line for line in env.read_text("utf-8").splitlines() if line.startswith("SECRET"))
+    return line.removeprefix("SECRET_KEY=")
+
+
+def test_env_is_the_example_with_a_key_that_only_the_owner_reads(project: Path) -> None:
+    post_gen.write_env()
+    env = project / ".env"
+    assert env.read_text("utf-8").replace(secret_key(env), "") == EXAMPLE
+    assert len(secret_key(env)) >= 64
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+
+
+def test_each_key_is_another(project: Path) -> None:
+    keys = set()
+    for _ in range(3):
+        post_gen.write_env()
+        keys.add(secret_key(project / ".env"))
+        (project / ".env").unlink()
+    assert len(keys) == 3
+
+
+def test_the_example_of_the_service_takes_a_key(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / ".env.example").write_bytes((PRODUCT / ".env.example").read_bytes())
+    monkeypatch.chdir(directory)
+    post_gen.write_env()
+    assert len(secret_key(directory / ".env")) >= 64
+
+
+def test_an_env_that_is_there_is_left_alone(project: Path) -> None:
+    (project / ".env").write_text("SECRET_KEY=mine\n")
+    post_gen.main()
+    assert (project / ".env").read_text() == "SECRET_KEY=mine\n"
+
+
+def test_trouble_with_the_file_ends_in_a_hint_and_not_in_failure(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".env.example").unlink()
+    post_gen.main()
+    hint, *_ = capfd.readouterr().out.splitlines()
+    assert hint.endswith("copy .env.example to .env and set SECRET_KEY.")
+
+
+def test_the_last_three_lines_go_to_the_project_whatever_its_path(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = directory / "it's a $HOME, ñ"
+    project.mkdir()
+    (project / ".env.example").write_text(EXAMPLE)
+    ended = subprocess.run(
+        [sys.executable, ROOT / "hooks" / "post_gen_project.py"],
+        check=True,
+        cwd=project,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE,
+    )
+    go, *commands = os.fsdecode(ended.stdout).splitlines()
+    assert shlex.split(go) == ["cd", str(project.resolve())]
+    assert commands == ["uv sync && uv run alembic upgrade head", "uv run python -m app"]
+
+
+def test_a_service_baked_without_hooks_differs_only_in_env(
+    bake: Bake, bake_into: Bake, directory: Path
+) -> None:
+    with_hooks = contents(bake())
+    del with_hooks[".env"]
+    assert contents(bake_into(directory, hooks=False)) == with_hooks
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("project_slug", "../outside"),
+        ("project_slug", "a/b"),
+        ("project_slug", "{{ 7 * 7 }}"),
+        ("description", "{% raw %}"),
+        ("author_name", 'Ada"\nmalice = "yes'),
+    ],
+)
+def test_a_replay_with_a_bad_answer_writes_no_file(
+    sandbox: Sandbox, prompt: str, answer: str
+) -> None:
+    sandbox.cookiecutter("--no-input")
+    replay = sandbox.replays / "template.json"
+    recorded = json.loads(replay.read_text("utf-8"))
+    recorded["cookiecutter"] |= {"project_slug": "another"} | {prompt: answer}
+    replay.write_text(json.dumps(recorded), "utf-8")
+    before = contents(sandbox.directory / "far")
+    ended = sandbox.cookiecutter("--replay")
+    assert ended.exit_code == 1
+    assert f"{prompt} {answer!a} " in ended.output
+    after = contents(sandbox.directory / "far")
+    assert {path: content for path, content in after.items() if content is not None} == {
+        path: content for path, content in before.items() if content is not None
+    }
+
+
+def test_the_validation_cannot_be_answered_away(sandbox: Sandbox) -> None:
+    ended = sandbox.cookiecutter("--no-input", "__validated=yes", "project_slug=../outside")
+    assert ended.exit_code == 1
+    assert contents(sandbox.directory / "far") == {"down": None, "down/services": None}

@@ -1,0 +1,88 @@
+"""The service as its team gets it: installed, checked, tested."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import run_uv, uv_run
+from conftest import Bake
+
+pytestmark = pytest.mark.installs
+
+TUTORIAL = Path(__file__).parent / "tutorial"
+THIS_PYTHON = f"3.{sys.version_info.minor}"
+
+
+def other_pythons() -> dict[str, str]:
+    """Return the interpreters of the other versions that this machine has.
+
+    Those of pyenv are looked up one by one: its shims run only some of them.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    pythons = {}
+    for version in ("3.11", "3.12", "3.13", "3.14"):
+        name = f"python{version}"
+        candidates = [shutil.which(name), *pyenv.glob(f"versions/{version}.*/bin/{name}")]
+        usable = [str(path) for path in candidates if path and is_cpython(path)]
+        if usable and version != THIS_PYTHON:
+            pythons[version] = usable[0]
+    return pythons
+
+
+def is_cpython(path: str | Path) -> bool:
+    code = "import sys; sys.exit(sys.implementation.name != 'cpython')"
+    ended = subprocess.run([path, "-c", code], check=False, stderr=subprocess.DEVNULL)
+    return ended.returncode == 0
+
+
+OTHER_PYTHONS = other_pythons()
+
+
+@pytest.mark.parametrize(
+    "command", ["ruff check", "ruff format --check", "mypy --strict app tests"]
+)
+def test_its_checks_find_nothing(service: Path, command: str) -> None:
+    uv_run(service, *command.split())
+
+
+def test_its_suite_covers_everything_and_leaves_the_database_of_env_alone(service: Path) -> None:
+    output = uv_run(service, "pytest", "--randomly-seed=1", "--cov")
+    assert "Required test coverage of 100.0% reached" in output
+    assert not list(service.glob("*.db*"))
+
+
+def test_its_suite_passes_in_parallel_and_another_order(service: Path) -> None:
+    uv_run(service, "pytest", "--randomly-seed=2", "-n", "auto")
+
+
+@pytest.mark.parametrize("version", OTHER_PYTHONS)
+def test_its_suite_passes_on_other_pythons(service: Path, workspace: Path, version: str) -> None:
+    env = {"UV_PROJECT_ENVIRONMENT": str(workspace / f"venv-{version}")}
+    uv_run(service, "--python", OTHER_PYTHONS[version], "pytest", "--randomly-seed=3", **env)
+
+
+@pytest.mark.parametrize("tutorial", sorted(TUTORIAL.glob("test_*.py")), ids=lambda path: path.stem)
+def test_a_suite_in_the_style_of_the_tutorials_passes(service: Path, tutorial: Path) -> None:
+    shutil.copy(tutorial, service / "tests")
+    uv_run(service, "pytest", f"tests/{tutorial.name}")
+    (service / "tests" / tutorial.name).unlink()
+
+
+def test_without_hooks_its_suite_needs_no_env_and_leaves_the_database_of_the_environment_alone(
+    bake_into: Bake, directory: Path
+) -> None:
+    project = bake_into(directory, hooks=False)
+    # Its overrides are in force while the generated tests run.
+    shutil.copy(TUTORIAL / "test_module_app.py", project / "tests")
+    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    uv_run(project, "pytest", DATABASE_URL=f"sqlite+aiosqlite:///{directory}/production.db")
+    assert list(directory.iterdir()) == [project]
+
+
+def test_models_and_migrations_agree(service: Path, directory: Path) -> None:
+    env = {"DATABASE_URL": f"sqlite+aiosqlite:///{directory}/service.db"}
+    uv_run(service, "alembic", "upgrade", "head", **env)
+    assert "No new upgrade operations detected" in uv_run(service, "alembic", "check", **env)
