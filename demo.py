@@ -43,8 +43,7 @@ def bake(directory: Path) -> Path:
     config.write_text(json.dumps(folders), "utf-8")
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
     command += ["--config-file", str(config), "--output-dir", str(directory / "services")]
-    env = os.environ | {"TMPDIR": str(directory)}  # Cookiecutter leaves rendered hooks there
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (project,) = (directory / "services").iterdir()
     return project
 
@@ -123,6 +122,7 @@ def wait_until_ready(server: Server) -> None:
 
 def demonstrate(*, once: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        os.environ["TMPDIR"] = directory  # Cookiecutter and uv leave files there
         project = bake(Path(directory))
         say("cookiecutter", project.name)
         install(project)

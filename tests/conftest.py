@@ -21,7 +21,12 @@ PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
 @pytest.fixture(scope="session")
 def workspace() -> Iterator[Path]:
     """Hold everything that the tests write; it is gone when they end, however they end."""
-    with tempfile.TemporaryDirectory(prefix="template-tests-") as directory:
+    with (
+        tempfile.TemporaryDirectory(prefix="template-tests-") as directory,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", directory)  # Cookiecutter, uv and pytest leave files there
+        patch.setattr(tempfile, "tempdir", directory)
         yield Path(directory)
 
 
@@ -53,16 +58,14 @@ def bake_into(template: Path, workspace: Path) -> Bake:
 
     def bake_into(output: Path, *, hooks: bool = True, **answers: str) -> Path:
         assert answers.keys() <= prompts.keys()  # Cookiecutter says nothing of others
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tempfile, "tempdir", str(workspace))  # rendered hooks stay there
-            project = cookiecutter(
-                str(template),
-                no_input=True,
-                extra_context=answers,
-                output_dir=str(output),
-                config_file=str(config),
-                accept_hooks=hooks,
-            )
+        project = cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(output),
+            config_file=str(config),
+            accept_hooks=hooks,
+        )
         return Path(project)
 
     return bake_into

@@ -66,9 +66,11 @@ def test_its_suite_passes_on_other_pythons(service: Path, workspace: Path, versi
 
 @pytest.mark.parametrize("tutorial", sorted(TUTORIAL.glob("test_*.py")), ids=lambda path: path.stem)
 def test_a_suite_in_the_style_of_the_tutorials_passes(service: Path, tutorial: Path) -> None:
-    shutil.copy(tutorial, service / "tests")
-    uv_run(service, "pytest", f"tests/{tutorial.name}")
-    (service / "tests" / tutorial.name).unlink()
+    copy = Path(shutil.copy(tutorial, service / "tests"))
+    try:
+        uv_run(service, "pytest", f"tests/{copy.name}")
+    finally:
+        copy.unlink()
 
 
 def test_without_hooks_its_suite_needs_no_env_and_leaves_the_database_of_the_environment_alone(

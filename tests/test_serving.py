@@ -1,7 +1,11 @@
 """The service as its users meet it: a real server on a real port."""
 
+import itertools
+import os
+import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -9,7 +13,6 @@ import pytest
 from commands import uv_run
 
 import demo
-import walkthrough
 
 pytestmark = pytest.mark.installs
 
@@ -21,10 +24,28 @@ def database(service: Path, directory: Path) -> str:
     return url
 
 
-def test_people_can_use_the_service_and_it_stops_when_told(service: Path, database: str) -> None:
-    with demo.serve(service, DATABASE_URL=database) as server:
-        walkthrough.walk(server.address)
-    assert server.process.returncode in (0, -signal.SIGTERM)
+def test_the_demo_uses_a_service_serves_it_until_ctrl_c_and_leaves_nothing(
+    template: Path, directory: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, template / "demo.py"],
+        env=os.environ | {"TMPDIR": str(directory)},
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        try:
+            lines = list(itertools.takewhile(lambda line: line != "\n", process.stdout))
+            address = re.search(r"http://[\w.:]+", process.stdout.readline())
+            assert address, lines
+            assert httpx.get(f"{address[0]}/docs", trust_env=False).is_success
+        finally:
+            process.send_signal(signal.SIGINT)
+            last_words = process.stdout.read()
+    assert last_words == "\nStopped, and everything removed\n"
+    assert process.returncode == 0
+    assert any("bob receives" in line and "post.created" in line for line in lines)
+    assert list(directory.iterdir()) == []
 
 
 def test_fastapi_dev_serves_it(service: Path, database: str) -> None:
