@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
-# Argon2id with the second recommended option of RFC 9106: 64 MiB of memory for each hash, and
-# time enough to stop every socket if it ran in the event loop. The pool bounds both.
-_hasher = PasswordHash.recommended()
+# Argon2id as in OWASP's Password Storage Cheat Sheet; the memory is in KiB. In the event loop
+# each hash would stop every socket for its time, so threads compute it, as many as there are cores.
+_hasher = PasswordHash([Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)])
 _workers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="argon2")
 
 

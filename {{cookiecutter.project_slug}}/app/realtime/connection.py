@@ -107,17 +107,16 @@ class Connection:
         self._end(TOO_SLOW)
 
     async def _watch_token(self) -> None:
-        while (remaining := self._seconds_left()) > 0:
-            warned = self._token
+        token = None
+        while token is not self._token:  # renewed meanwhile, or not yet watched
+            token = self._token
+            remaining = (token.expires_at - datetime.now(UTC)).total_seconds()
             warning = min(WARNING_SECONDS, remaining / 2)
             await asyncio.sleep(remaining - warning)
-            if warned is self._token:
+            if token is self._token:
                 self._send({"type": "token_expiring", "expires_at": self._expires_at})
                 await asyncio.sleep(warning)
         self._end(TOKEN_EXPIRED)
-
-    def _seconds_left(self) -> float:
-        return (self._token.expires_at - datetime.now(UTC)).total_seconds()
 
     @property
     def _expires_at(self) -> str:

@@ -6,7 +6,7 @@ from app.auth.passwords import hash_password, verify_password
 async def test_a_password_fits_its_own_hash_only() -> None:
     stored = await hash_password("correct horse")
 
-    assert stored.startswith("$argon2id$")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await verify_password("correct horse", stored)
     assert not await verify_password("battery staple", stored)
 

@@ -132,7 +132,7 @@ async def test_a_new_token_extends_the_session(
     ws_connect: WsConnect, user: User, make_token: MakeToken
 ) -> None:
     end = time.time() + 60
-    async with ws_connect(PATH, make_token(user, exp=time.time() + 0.2)) as socket:
+    async with ws_connect(PATH, make_token(user, exp=time.time() + 0.5)) as socket:
         answer = await ask(socket, {"type": "auth", "token": make_token(user, exp=end)})
 
         assert answer == {
@@ -140,7 +140,7 @@ async def test_a_new_token_extends_the_session(
             "expires_at": datetime.fromtimestamp(end, UTC).isoformat(),
         }
         with pytest.raises(TimeoutError):
-            await socket.receive(timeout=0.3)  # past the end of the first token
+            await socket.receive(timeout=0.6)  # past the end of the first token
         assert await ask(socket, PING) == PONG
 
 
