@@ -38,6 +38,7 @@ for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 os.environ["SECRET_KEY"] = "a key for the tests only, of 64 bytes: as long as HS512 likes them"
 os.environ["DATABASE_URL"] = "sqlite+aiosqlite:///:memory:"
+os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
 
 
 @pytest_asyncio.fixture(scope="session")
