@@ -22,7 +22,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def http_client(app: FastAPI, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+def http_client(app: ASGIApp, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=headers)
 
 

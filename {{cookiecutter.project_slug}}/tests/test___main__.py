@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
+import pytest
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
 
 
 @asynccontextmanager
@@ -38,14 +40,22 @@ async def address_of(process: asyncio.subprocess.Process) -> str:
 
 
 async def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    async with run(tmp_path, PORT="0") as process:
-        async with httpx.AsyncClient(base_url=await address_of(process)) as client:
+    socket: AsyncWebSocketSession
+    async with run(tmp_path, PORT="0", WS_MAX_FRAME_BYTES="100") as process:
+        async with (
+            httpx.AsyncClient(base_url=await address_of(process)) as client,
+            aconnect_ws("/ws/echo", client) as socket,
+        ):
             response = await client.get("/health/ready")
+            await socket.send_text("x" * 101)
+            with pytest.raises(WebSocketDisconnect) as closed:
+                await socket.receive(timeout=2)
         process.terminate()
         await process.communicate()
 
     assert response.json() == {"status": "ok", "database": "ok"}
     assert "server" not in response.headers
+    assert closed.value.code == 1009
     assert process.returncode == -signal.SIGTERM
 
 

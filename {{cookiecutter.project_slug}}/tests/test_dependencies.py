@@ -1,3 +1,4 @@
+import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from app.auth.models import User
 from app.database import Database
 from app.dependencies import DbSession, get_async_db
 from app.main import create_app
+from tests import clients
 
 
 def new_user(email: str = "new@example.com") -> User:
@@ -98,6 +100,34 @@ async def test_every_request_gives_its_connection_back(
     pool = clean_database.engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     assert pool.checkedout() == 0
+
+
+async def test_requests_that_read_and_then_write_wait_for_one_another(
+    real_app: FastAPI, clean_database: Database
+) -> None:
+    @real_app.post("/counted")
+    async def counted(session: DbSession) -> None:
+        number = await session.scalar(select(func.count(User.id)))
+        session.add(new_user(f"user{number}@example.com"))
+
+    statuses = await asyncio.gather(*(post(real_app, "/counted") for _ in range(10)))
+
+    assert set(statuses) == {HTTPStatus.OK}
+    assert await count_users(clean_database.engine) == 10
+
+
+async def test_a_request_that_reads_does_not_wait_for_one_that_writes(
+    real_app: FastAPI, clean_database: Database
+) -> None:
+    @real_app.get("/count")
+    async def count(session: DbSession) -> int | None:
+        return await session.scalar(select(func.count(User.id)))
+
+    async with clean_database.session() as writer:
+        writer.add(new_user())
+        await writer.flush()
+        async with clients.http_client(real_app) as client:
+            assert (await client.get("/count")).json() == 0
 
 
 async def test_a_handler_may_commit_and_roll_back_by_itself(

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -6,8 +7,11 @@ from app.logs import redact_tokens
 
 
 @pytest.fixture(autouse=True)
-def _redacting() -> None:
+def _redacting() -> Iterator[None]:
     redact_tokens()
+    yield
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).filters.clear()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
 import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
 
 from app.auth.passwords import hash_password, verify_password
 
@@ -16,10 +19,19 @@ async def test_nothing_fits_the_user_who_does_not_exist() -> None:
     assert not await verify_password("correct horse", None)
 
 
-async def test_the_event_loop_goes_on_while_a_password_is_hashed() -> None:
-    hashing = asyncio.create_task(hash_password("correct horse"))
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(lambda: hash_password("correct horse"), id="hash"),
+        pytest.param(lambda: verify_password("correct horse", None), id="verify"),
+    ],
+)
+async def test_the_event_loop_goes_on_while_a_password_is_worked_on(
+    work: Callable[[], Coroutine[None, None, object]],
+) -> None:
+    working = asyncio.create_task(work())
     turns = 0
-    while not hashing.done():
+    while not working.done():
         turns += 1
         await asyncio.sleep(0)
 

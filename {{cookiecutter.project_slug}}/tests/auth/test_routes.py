@@ -1,3 +1,4 @@
+import time
 from http import HTTPStatus
 
 import httpx
@@ -61,7 +62,7 @@ async def test_the_case_of_an_address_does_not_matter(
     [
         {"email": "no address"},
         {"email": None},
-        {"password": "short"},
+        {"password": "x" * 7},
         {"password": "x" * 129},
         {"role": "admin"},
     ],
@@ -85,6 +86,22 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
     assert wrong.status_code == HTTPStatus.UNAUTHORIZED
     assert wrong.headers["www-authenticate"] == "Bearer"
     assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
+
+
+async def test_an_unknown_user_takes_as_long_to_refuse_as_a_wrong_password(
+    anonymous_client: httpx.AsyncClient, make_user: MakeUser
+) -> None:
+    await make_user("ada@example.com", password="correct horse")
+
+    async def seconds(email: str) -> float:
+        start = time.perf_counter()
+        await login(anonymous_client, email, "battery staple")
+        return time.perf_counter() - start
+
+    pairs = [(await seconds("eve@example.com"), await seconds("ada@example.com")) for _ in range(5)]
+    unknown, wrong = (min(times) for times in zip(*pairs, strict=True))
+
+    assert unknown > wrong / 2  # without a hash to compute it would be a fifth
 
 
 async def test_the_token_carries_the_role(

@@ -90,7 +90,11 @@ async def test_events_arrive_in_order_on_every_socket_of_a_user(
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind(
-    ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
+    ws_connect: WsConnect,
+    user: User,
+    make_token: MakeToken,
+    hub: Hub,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     tasks = asyncio.all_tasks()
     async with ws_connect(PATH, make_token(user)) as socket:
@@ -99,6 +103,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind(
 
     assert len(hub) == 0
     assert asyncio.all_tasks() == tasks
+    assert not [record for record in caplog.records if record.name.startswith("app")]
 
 
 async def test_a_socket_that_is_too_slow_is_closed_with_4408(
@@ -158,8 +163,9 @@ async def test_neither_a_bad_token_nor_that_of_another_user_extends_the_session(
     ws_connect: WsConnect, user: User, make_user: MakeUser, make_token: MakeToken
 ) -> None:
     other = make_token(await make_user())
+    nobody = make_token(User(id=404, role="user"))
     async with ws_connect(PATH, make_token(user)) as socket:
-        for token in ("garbage", other):
+        for token in ("garbage", other, nobody):
             answer = await ask(socket, {"type": "auth", "token": token})
             assert answer["type"] == "error"
             assert answer["code"] == "invalid_token"

@@ -143,3 +143,13 @@ async def test_a_stream_ends_while_its_reader_does_not_read(
     await asyncio.wait([stream])
 
     assert ended.is_set()
+
+
+async def test_a_bug_in_a_stream_does_not_stay_hidden() -> None:
+    async def broken() -> AsyncGenerator[bytes]:
+        yield b""
+        raise ZeroDivisionError
+
+    async with clients.http_client(events.EventStream(broken())) as client:
+        with pytest.raises(ZeroDivisionError):
+            await client.get("/")

@@ -80,6 +80,7 @@ async def test_without_a_valid_token_the_socket_is_closed_at_once_and_never_regi
 ) -> None:
     async with ws_connect(**{"path": PATH} | options) as socket:
         assert len(app.state.hub) == 0
+        assert socket.subprotocol == next(iter(options.get("subprotocols", [])), None)
         with pytest.raises(WebSocketDisconnect) as closed:
             await socket.receive(timeout=2)
 
@@ -108,7 +109,14 @@ async def test_the_token_of_a_user_who_is_gone_is_refused(
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://testserver.evil.example"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://testserver.evil.example",
+        "http://eviltestserver",
+        "http://testserver:8080",
+    ],
 )
 async def test_a_page_of_a_foreign_origin_is_refused_before_accept(
     origin: str, ws_connect: WsConnect, user: User, make_token: MakeToken
