@@ -60,8 +60,11 @@ def decode_access_token(token: str) -> AccessToken:
         if verified["header"].get("typ") != TYPE:
             raise jwt.InvalidTokenError("typ")
         claims = verified["payload"]
+        user_id = int(claims["sub"])
+        if not 0 < user_id < 2**63:  # what a database takes for an id
+            raise jwt.InvalidTokenError("sub")
         return AccessToken(
-            user_id=int(claims["sub"]),
+            user_id=user_id,
             role=claims["role"],
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )

@@ -71,6 +71,8 @@ def test_a_token_without_one_of_its_claims_is_refused(claim: str, make_token: Ma
         pytest.param({"aud": "another-service"}, id="audience"),
         pytest.param({"iss": "another-service"}, id="issuer"),
         pytest.param({"sub": "not a number"}, id="subject"),
+        pytest.param({"sub": "0"}, id="subject-too-small"),
+        pytest.param({"sub": str(2**63)}, id="subject-too-large"),
         pytest.param({"exp": 1e308}, id="endless"),
         pytest.param({"exp": datetime.now(UTC) - timedelta(seconds=31)}, id="expired"),
         pytest.param({"iat": datetime.now(UTC) + timedelta(minutes=5)}, id="from-the-future"),
