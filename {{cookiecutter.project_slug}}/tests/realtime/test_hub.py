@@ -1,4 +1,5 @@
 import json
+import time
 
 from app.realtime.hub import Hub, Subscription
 
@@ -44,10 +45,13 @@ async def test_a_frame_names_its_event_and_its_id() -> None:
     }
 
 
-async def test_no_two_events_have_the_same_id() -> None:
+async def test_no_two_events_have_the_same_id_not_even_after_a_restart() -> None:
     hub = Hub()
+    before = time.time_ns() // 1_000_000
+    ids = {await hub.publish("news", None) for _ in range(100)}
 
-    assert len({await hub.publish("news", None) for _ in range(100)}) == 100
+    assert len(ids) == 100
+    assert all(int(event_id.partition("-")[0]) >= before for event_id in ids)
 
 
 async def test_who_has_left_gets_nothing_and_holds_nothing() -> None:
