@@ -75,9 +75,9 @@ async def test_sessions_that_read_and_then_write_wait_for_one_another(
             session.add(stored_user(f"user{number}@example.com"))
             await session.commit()
 
-    await asyncio.gather(*(register(number) for number in range(10)))
+    await asyncio.gather(*(register(number) for number in range(5)))
 
-    assert await count_users(clean_database) == 10
+    assert await count_users(clean_database) == 5
 
 
 async def test_a_reader_does_not_wait_for_a_writer(clean_database: Database) -> None:
