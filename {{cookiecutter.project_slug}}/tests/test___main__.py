@@ -1,70 +1,83 @@
-import asyncio
-import os
-import re
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 
 import httpx
 import pytest
-from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
+from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
+
+from app.__main__ import main
+from app.settings import get_settings
 
 
-@asynccontextmanager
-async def run(directory: Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `python -m app` where there is no .env; it does not outlive the test."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app"),
-        cwd=directory,
-        env=os.environ | environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
+@pytest.fixture(autouse=True)
+def _settings_read_anew() -> Iterator[None]:
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    monkeypatch.setenv("PORT", str(port))
+    return port
+
+
+@pytest.fixture
+def received() -> Iterator[list[int]]:
+    """Collect the SIGTERM that a server raises again once it has stopped."""
+    signals: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        signals.append(number)
+
+    before = signal.signal(signal.SIGTERM, note)
+    yield signals
+    signal.signal(signal.SIGTERM, before)
+
+
+def use(port: int) -> tuple[httpx.Response, int]:
+    """Ask whether the service is ready, send a frame that is too large, and stop the service."""
+    socket: WebSocketSession
     try:
-        yield process
+        until_it_serves = httpx.HTTPTransport(retries=5)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=until_it_serves) as client:
+            response = client.get("/health/ready")
+            with connect_ws("/ws/echo", client) as socket:
+                socket.send_text("x" * 101)
+                with pytest.raises(WebSocketDisconnect) as closed:
+                    socket.receive(timeout=2)
+        return response, int(closed.value.code)
     finally:
-        with suppress(ProcessLookupError):  # it has ended
-            process.kill()
-        await process.communicate()
+        signal.raise_signal(signal.SIGTERM)
 
 
-async def address_of(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr
-    found = None
-    while found is None:
-        line = await process.stderr.readline()
-        assert line, "it ended before it served"
-        found = re.search(r"http://127\.0\.0\.1:\d+", line.decode())
-    return found[0]
+def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(
+    port: int, received: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WS_MAX_FRAME_BYTES", "100")
 
-
-async def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    socket: AsyncWebSocketSession
-    async with run(tmp_path, PORT="0", WS_MAX_FRAME_BYTES="100") as process:
-        async with (
-            httpx.AsyncClient(base_url=await address_of(process)) as client,
-            aconnect_ws("/ws/echo", client) as socket,
-        ):
-            response = await client.get("/health/ready")
-            await socket.send_text("x" * 101)
-            with pytest.raises(WebSocketDisconnect) as closed:
-                await socket.receive(timeout=2)
-        process.terminate()
-        await process.communicate()
+    with ThreadPoolExecutor(1) as thread:
+        using = thread.submit(use, port)
+        main()
+    response, code = using.result()
 
     assert response.json() == {"status": "ok", "database": "ok"}
     assert "server" not in response.headers
-    assert closed.value.code == 1009
-    assert process.returncode == -signal.SIGTERM
+    assert code == 1009
+    assert received == [signal.SIGTERM]
 
 
-async def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
-    tmp_path: Path,
+def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with run(tmp_path, SECRET_KEY="") as process:
-        _, printed = await process.communicate()
+    monkeypatch.delenv("SECRET_KEY")
 
-    assert process.returncode == 1
-    assert printed.count(b"\n") == 1
-    assert printed.startswith(b"Settings: SECRET_KEY is not set; ")
+    with pytest.raises(SystemExit, match="^Settings: SECRET_KEY is not set; ") as end:
+        main()
+
+    assert "\n" not in str(end.value)
