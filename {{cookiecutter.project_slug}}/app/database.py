@@ -70,7 +70,7 @@ class Database:
 
 
 def create_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, hide_parameters=True)  # of failed statements, in the log
     if engine.dialect.name == "sqlite":  # pragma: no branch - the tests know one database
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -1,7 +1,5 @@
 """Who may open a socket. Works from the token alone: no session stays with the socket."""
 
-from urllib.parse import urlsplit
-
 from fastapi import WebSocket
 
 from app.auth.models import User
@@ -18,7 +16,7 @@ def origin_allowed(websocket: WebSocket, allowed: tuple[str, ...]) -> bool:
     origin = websocket.headers.get("origin")
     if origin is None or origin in allowed:
         return True
-    return urlsplit(origin).netloc == websocket.headers.get("host")
+    return origin.partition("://")[2] == websocket.headers.get("host")
 
 
 def offered_protocols(websocket: WebSocket) -> list[str]:

@@ -116,6 +116,7 @@ async def test_the_token_of_a_user_who_is_gone_is_refused(
         "http://testserver.evil.example",
         "http://eviltestserver",
         "http://testserver:8080",
+        "http://[",
     ],
 )
 async def test_a_page_of_a_foreign_origin_is_refused_before_accept(
