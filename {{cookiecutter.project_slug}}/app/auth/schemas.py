@@ -6,11 +6,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, Sec
 Email = Annotated[EmailStr, AfterValidator(str.lower)]
 
 
+def _encodable(password: SecretStr) -> SecretStr:
+    password.get_secret_value().encode()  # a lone surrogate is a ValueError, and so 422
+    return password
+
+
 class UserCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Annotated[SecretStr, Field(min_length=8, max_length=128)]
+    password: Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_encodable)]
 
 
 class UserRead(BaseModel):

@@ -75,6 +75,16 @@ async def test_an_invalid_registration_is_refused(
     assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+async def test_a_password_that_is_no_text_is_refused(anonymous_client: httpx.AsyncClient) -> None:
+    response = await anonymous_client.post(
+        "/auth/register",
+        content=b'{"email": "ada@example.com", "password": "\\ud800aaaaaaaa"}',
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
     anonymous_client: httpx.AsyncClient, make_user: MakeUser
 ) -> None:
