@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Integer, MetaData, event
@@ -69,19 +70,23 @@ class Database:
         await self.engine.dispose()
 
 
-def create_engine(url: str) -> AsyncEngine:
+def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
+    """Create an engine; only migrations on SQLite want its foreign keys not enforced."""
     engine = create_async_engine(url, hide_parameters=True)  # of failed statements, in the log
     if engine.dialect.name == "sqlite":  # pragma: no branch - the tests know one database
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        configure = partial(_configure_sqlite, foreign_keys)
+        event.listen(engine.sync_engine, "connect", configure)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
-def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _configure_sqlite(
+    foreign_keys: bool, connection: DBAPIConnection, _: ConnectionPoolEntry
+) -> None:
     # The driver would begin transactions by itself, but not before SELECT, SAVEPOINT or DDL.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
     cursor.execute("PRAGMA busy_timeout = 5000")  # milliseconds
     cursor.close()
