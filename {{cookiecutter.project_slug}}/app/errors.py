@@ -75,10 +75,14 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
 def problem(
     status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object
 ) -> ProblemResponse:
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail).model_dump()
+    body = Problem(title=phrase(status), status=status, detail=detail).model_dump()
     return ProblemResponse(body | members, status, headers)
 
 
@@ -89,7 +93,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> ProblemResponse:
-        return problem(error.status_code, error.detail, error.headers)
+        # FastAPI also takes objects as details: they get a member of their own.
+        if isinstance(error.detail, str):
+            return problem(error.status_code, error.detail, error.headers)
+        title = phrase(error.status_code)
+        return problem(error.status_code, title, error.headers, details=error.detail)
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:

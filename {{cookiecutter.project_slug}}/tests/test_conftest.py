@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth.models import User
 from app.posts.models import Post
 from app.settings import Settings, get_settings
+from tests.clients import bearer
+from tests.conftest import MakeToken, MakeUser
 
 POST = {"title": "Hello", "slug": "hello"}
 
@@ -73,6 +75,16 @@ async def test_each_client_is_who_it_says(
     assert signed_in.json() == with_token.json()
     assert signed_in.json()["id"] == user.id
     assert anonymous.status_code == HTTPStatus.UNAUTHORIZED
+
+
+async def test_a_request_with_a_token_is_whose_the_token_is(
+    async_client: httpx.AsyncClient, make_user: MakeUser, make_token: MakeToken
+) -> None:
+    other = await make_user()
+
+    me = await async_client.get("/auth/me", headers=bearer(make_token(other)))
+
+    assert me.json()["id"] == other.id
 
 
 async def test_an_override_ends_with_its_test(app: FastAPI) -> None:

@@ -3,7 +3,7 @@ from http import HTTPStatus
 
 import httpx
 import pytest
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,6 +24,8 @@ ERRORS: dict[str, Exception] = {
     "interface": InterfaceError("SELECT 1", None, Exception(SECRET)),
     "pool": PoolTimeoutError(SECRET),
     "bug": ZeroDivisionError(SECRET),
+    "object": HTTPException(400, {"code": "x"}),
+    "nameless": HTTPException(499, "Gone away"),
 }
 
 
@@ -76,6 +78,20 @@ async def test_a_refusal_of_the_framework_is_a_problem(client: httpx.AsyncClient
     refused = await client.post("/number/1")
     assert problem(refused)["title"] == "Method Not Allowed"
     assert refused.headers["allow"] == "GET"
+
+
+async def test_the_detail_of_a_refusal_may_be_an_object(client: httpx.AsyncClient) -> None:
+    assert problem(await client.get("/raise/object")) == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "Bad Request",
+        "details": {"code": "x"},
+    }
+
+
+async def test_a_status_may_have_no_name(client: httpx.AsyncClient) -> None:
+    assert problem(await client.get("/raise/nameless"))["title"] == "Error"
 
 
 async def test_an_invalid_request_names_the_field_but_not_the_input(

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 TOKEN_EXPIRED = 4401
 TOO_SLOW = 4408
 BAD_FRAMES = 10  # in a row: no slip any more, but a broken or hostile client
+CLOSE_SECONDS = 5  # for a client that does not read to take the closing frame
 WARNING_SECONDS = 60  # how long before its end a token is said to expire
 
 
@@ -37,7 +38,7 @@ class Connection:
         self._close_code: int | None = None
 
     async def serve(self) -> None:
-        """Return when the socket is closed, whoever closed it."""
+        """Return when the client has left or the socket is to be closed."""
         try:
             async with anyio.create_task_group() as tasks:
                 for part in (self._read, self._write, self._watch_queue, self._watch_token):
@@ -47,9 +48,12 @@ class Connection:
         except* Exception:
             logger.exception("A notification socket failed")
             self._close_code = status.WS_1011_INTERNAL_ERROR
+
+    async def close(self) -> None:
         if self._close_code:
-            with suppress(WebSocketDisconnect):  # the client was faster
-                await self._websocket.close(self._close_code)
+            with suppress(WebSocketDisconnect, TimeoutError):  # the client was faster, or is stuck
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._websocket.close(self._close_code)
 
     def _end(self, code: int) -> NoReturn:
         self._close_code = code

@@ -47,7 +47,9 @@ async def notifications(
         return
     with hub.subscribe(token.user_id, settings.ws_queue_messages) as subscription:
         await websocket.accept(protocol)
-        await Connection(websocket, subscription, token).serve()
+        connection = Connection(websocket, subscription, token)
+        await connection.serve()
+    await connection.close()  # outside of the hub: a client that does not read may delay it
 
 
 async def _texts(websocket: WebSocket) -> AsyncIterator[str]:
