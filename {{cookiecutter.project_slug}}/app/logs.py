@@ -1,16 +1,17 @@
 import logging
 import re
 
-_TOKEN = re.compile(r"(?<=[?&]token=)[^&\s\"]+")
+# What an address gives as its token, and whatever else looks like a JWT.
+_TOKEN = re.compile(r"(?<=[?&]token=)[^&\s\"]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 class RedactTokens(logging.Filter):
-    """Hides the tokens of addresses such as `/ws/notifications?token=` in the server's log."""
+    """Hides tokens in the server's log: of addresses, and at debug of headers and frames too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                _TOKEN.sub("[redacted]", arg) if isinstance(arg, str) else arg
+                arg if isinstance(arg, int) else _TOKEN.sub("[redacted]", str(arg))
                 for arg in record.args
             )
         return True

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app import main  # noqa: F401 - imports every feature, and with it every table
 from app.database import Base, UtcDateTime, create_engine
-from app.settings import get_settings
+from app.settings import SettingsError, get_settings
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
@@ -52,4 +52,7 @@ async def migrate_database() -> None:
 if connection := context.config.attributes.get("connection"):
     migrate(connection)
 else:
-    asyncio.run(migrate_database())
+    try:
+        asyncio.run(migrate_database())
+    except SettingsError as error:
+        raise CommandError(str(error)) from error

@@ -19,6 +19,7 @@ def _redacting() -> Iterator[None]:
     [
         ("/ws/notifications?token=ey.J.x", "/ws/notifications?token=[redacted]"),
         ("/ws/notifications?a=1&token=ey.J.x&b=2", "/ws/notifications?a=1&token=[redacted]&b=2"),
+        ("/ws/notifications?%74oken=eyJh.eyJz.c2", "/ws/notifications?%74oken=[redacted]"),
         ("/posts/?limit=3", "/posts/?limit=3"),
     ],
 )

@@ -158,3 +158,11 @@ def test_to_alter_a_table_does_not_delete_what_refers_to_its_rows(
 
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT * FROM children").fetchall() == [(1,)]
+
+
+@pytest.mark.usefixtures("_settings_read_anew")
+def test_without_a_secret_key_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+
+    with pytest.raises(CommandError, match="SECRET_KEY is not set"):
+        command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")

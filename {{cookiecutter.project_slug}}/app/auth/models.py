@@ -1,4 +1,5 @@
 from enum import StrEnum
+from typing import ClassVar
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +14,9 @@ class Role(StrEnum):
 
 class User(Base):
     __tablename__ = "users"
+    __table_args__: ClassVar = {
+        "sqlite_autoincrement": True
+    }  # an old token is never another user's
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)

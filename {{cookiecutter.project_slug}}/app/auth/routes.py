@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.auth.passwords import hash_password, verify_password
-from app.auth.schemas import Token, UserCreate, UserRead
+from app.auth.schemas import Token, UserCreate, UserRead, is_text
 from app.auth.tokens import create_access_token
 from app.dependencies import CurrentUser, DbSession
 from app.errors import ConflictError, ServiceError, conflict
@@ -38,6 +38,8 @@ async def register(session: DbSession, new: UserCreate) -> User:
 @router.post("/token")
 async def login(session: DbSession, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
     """Exchange an e-mail address, sent as `username`, and a password for an access token."""
+    if not all(is_text(field) for field in (form.username, form.password)):
+        raise WrongCredentialsError
     user = await session.scalar(select(User).where(User.email == form.username.lower()))
     await session.commit()  # gives the connection back before the slow part
     fits = await verify_password(form.password, user.password_hash if user else None)

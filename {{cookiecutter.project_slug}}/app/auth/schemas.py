@@ -6,8 +6,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, Sec
 Email = Annotated[EmailStr, AfterValidator(str.lower)]
 
 
-def _encodable(password: SecretStr) -> SecretStr:
-    password.get_secret_value().encode()  # a lone surrogate is a ValueError, and so 422
+def is_text(value: str) -> bool:
+    """Say whether there are no lone surrogates, which nothing can store or hash."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _text_only(password: SecretStr) -> SecretStr:
+    if not is_text(password.get_secret_value()):
+        raise ValueError("is not Unicode text")
     return password
 
 
@@ -15,7 +21,7 @@ class UserCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_encodable)]
+    password: Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_text_only)]
 
 
 class UserRead(BaseModel):

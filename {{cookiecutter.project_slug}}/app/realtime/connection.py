@@ -70,6 +70,7 @@ class Connection:
                 bad_frames += 1
                 if bad_frames == BAD_FRAMES:
                     self._subscription.put(status.WS_1008_POLICY_VIOLATION)
+                    return  # what comes behind is not read
 
     async def _receive_text(self) -> str:
         message = await self._websocket.receive()

@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -24,10 +25,10 @@ async def json_echo(websocket: WebSocket) -> None:
     async for text in _texts(websocket):
         try:
             received = from_json(text, allow_inf_nan=False)
+            answer = json.dumps({"status": "ok", "received": received}, allow_nan=False)
         except ValueError as error:
-            await websocket.send_json({"status": "error", "detail": str(error)})
-        else:
-            await websocket.send_json({"status": "ok", "received": received})
+            answer = json.dumps({"status": "error", "detail": str(error)})
+        await websocket.send_text(answer)
 
 
 @router.websocket("/notifications")

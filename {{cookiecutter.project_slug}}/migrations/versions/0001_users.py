@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(20), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
+        sqlite_autoincrement=True,
     )
 
 

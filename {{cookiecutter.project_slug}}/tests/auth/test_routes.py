@@ -85,6 +85,24 @@ async def test_a_password_that_is_no_text_is_refused(anonymous_client: httpx.Asy
     assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+@pytest.mark.parametrize("field", ["username", "password"])
+async def test_a_login_that_is_no_text_is_refused(
+    field: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    form = {"username": "ada@example.com", "password": "correct horse", field: r"\ud800"}
+    parts = [
+        f'--B\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}' for k, v in form.items()
+    ]
+
+    response = await anonymous_client.post(
+        "/auth/token",
+        content="\r\n".join([*parts, "--B--\r\n"]),
+        headers={"Content-Type": "multipart/form-data; boundary=B; charset=unicode_escape"},
+    )
+
+    assert response.status_code == HTTPStatus.UNAUTHORIZED
+
+
 async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
     anonymous_client: httpx.AsyncClient, make_user: MakeUser
 ) -> None:
@@ -150,5 +168,8 @@ async def test_the_token_of_a_user_who_is_gone_is_invalid(
     await async_db.commit()
 
     response = await anonymous_client.get("/auth/me", headers=bearer(token))
+    await anonymous_client.post("/auth/register", json=ADA)
+    later = await anonymous_client.get("/auth/me", headers=bearer(token))
 
     assert response.status_code == HTTPStatus.UNAUTHORIZED
+    assert later.status_code == HTTPStatus.UNAUTHORIZED

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.settings import Settings, get_settings
+from tests import clients
 from tests.conftest import MakeToken, WsConnect
 
 PATH = "/ws/notifications"
@@ -162,13 +163,18 @@ async def test_no_token_reaches_the_log(
     live_server: str, user: User, make_token: MakeToken, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = make_token(user)
+    ways: list[dict[str, Any]] = [
+        {"url": f"{PATH}?token={token}"},
+        {"url": PATH, "headers": clients.bearer(token)},
+        {"url": PATH, "subprotocols": ["notifications.v1", f"bearer.{token}"]},
+    ]
     socket: AsyncWebSocketSession
-    async with (
-        httpx.AsyncClient(base_url=live_server) as client,
-        aconnect_ws(f"{PATH}?token={token}", client) as socket,
-    ):
-        await socket.send_json(PING)
-        await socket.receive_json(timeout=2)
+    with caplog.at_level("DEBUG", "uvicorn.error"):
+        async with httpx.AsyncClient(base_url=live_server) as client:
+            for way in ways:
+                async with aconnect_ws(client=client, **way) as socket:
+                    await socket.send_json({"type": "auth", "token": token})
+                    await socket.receive_json(timeout=2)
 
     logged = [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")]
     assert any("token=[redacted]" in message for message in logged)
