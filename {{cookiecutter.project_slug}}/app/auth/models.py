@@ -1,5 +1,4 @@
 from enum import StrEnum
-from typing import ClassVar
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,9 +13,7 @@ class Role(StrEnum):
 
 class User(Base):
     __tablename__ = "users"
-    __table_args__: ClassVar = {
-        "sqlite_autoincrement": True
-    }  # an old token is never another user's
+    __table_args__ = ({"sqlite_autoincrement": True},)  # an old token is never another user's
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
