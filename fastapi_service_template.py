@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,13 @@ from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+CHOICES = {
+    name: values
+    for name, values in json.loads(
+        Path(__file__).with_name("cookiecutter.json").read_text("utf-8")
+    ).items()
+    if isinstance(values, list) and not name.startswith("_")
+}
 PYPROJECT = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "pyproject.toml"
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
@@ -69,6 +77,10 @@ def _problems(answers: Mapping[str, str]) -> Iterator[str]:
     if problem := _problem_of_slug(answers["project_slug"]):
         yield _refusal("project_slug", answers["project_slug"], problem, "my-service")
 
+    for name, values in CHOICES.items():  # a replay may hold anything
+        if answers[name] not in values:
+            yield _refusal(name, answers[name], "is not a choice", " or ".join(values))
+
 
 def _refusal(name: str, answer: str, problem: str, example: str) -> str:
     # ascii() keeps it on one line, and no terminal fails to show it.
@@ -121,4 +133,7 @@ def _normalized(name: str) -> str:
 class Filters(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        # `cruft update` renders the old and the new template in one process: the next import has
+        # to find the next template's module, not this one.
+        sys.modules.pop(__name__, None)
         environment.filters |= {"quoted": quoted, "validate": validate}

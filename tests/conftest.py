@@ -1,4 +1,5 @@
 import functools
+import itertools
 import json
 import shutil
 import subprocess
@@ -16,6 +17,14 @@ Bake = Callable[..., Path]
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
+PROMPTS: dict[str, str | list[str]] = {
+    name: default
+    for name, default in json.loads((ROOT / "cookiecutter.json").read_text("utf-8")).items()
+    if not name.startswith("_")
+}
+CHOICES = {name: values for name, values in PROMPTS.items() if isinstance(values, list)}
+# Every combination of the answers that are choices, the default one first.
+COMBINATIONS = [dict(zip(CHOICES, v, strict=True)) for v in itertools.product(*CHOICES.values())]
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +63,9 @@ def bake_into(template: Path, workspace: Path) -> Bake:
     config = workspace / "cookiecutter.yaml"
     folders = {name: f"{workspace}/{name}" for name in ("cookiecutters_dir", "replay_dir")}
     config.write_text(json.dumps(folders), "utf-8")
-    prompts = json.loads((template / "cookiecutter.json").read_text("utf-8"))
 
     def bake_into(output: Path, *, hooks: bool = True, **answers: str) -> Path:
-        assert answers.keys() <= prompts.keys()  # Cookiecutter says nothing of others
+        assert answers.keys() <= PROMPTS.keys()  # Cookiecutter says nothing of others
         project = cookiecutter(
             str(template),
             no_input=True,

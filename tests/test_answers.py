@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CHOICES, PROMPTS
 from sandbox import Sandbox, contents
 
 TEXT_PROMPTS = ["project_name", "description", "author_name"]
-PROMPTS = ["project_name", "project_slug", "description", "author_name", "author_email"]
+TYPED_PROMPTS = ["project_name", "project_slug", "description", "author_name", "author_email"]
 
 HARMLESS_TEXTS = [
     'He said "no"',
@@ -45,6 +46,7 @@ HARMFUL_SLUGS = [
     *[".hidden", "My-Service", "a--b", "a-", "{{ '{{' }}", "x" * 40 + "y", "x" * 300],
     *["con", "com1", "fastapi", "python_multipart", "starlette"],
 ]
+DEFAULTS = [""] * len(CHOICES)  # an empty line takes the first choice
 HARMFUL_EMAILS = ["x", "a@b", "A <a@b.c>", 'a"b@c.d', "a\\b@c.d", "a b@c.d", "a@b.c\n"]
 
 
@@ -92,7 +94,7 @@ def test_a_refusal_ends_the_process_with_that_line_and_exit_code_1(
     assert contents(sandbox.directory) == before
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("prompt", TYPED_PROMPTS)
 @pytest.mark.parametrize("answer", ["{% raw", "{{ 7 * }}", "50% {# x"])
 def test_jinja_that_cookiecutter_itself_cannot_render_writes_nothing(
     sandbox: Sandbox, prompt: str, answer: str
@@ -127,13 +129,13 @@ def test_a_name_too_long_for_a_slug_is_refused_with_the_way_out(sandbox: Sandbox
 
 def test_typed_answers_reach_every_file_to_the_letter(sandbox: Sandbox) -> None:
     typed = ['A "name"', "typed", "back\\slash \N{ROCKET}", "O'Brien", "o'b@example.com"]
-    ended = sandbox.cookiecutter(typed="\n".join([*typed, ""]))
+    ended = sandbox.cookiecutter(typed="\n".join([*typed, *DEFAULTS, ""]))
     assert ended.exit_code == 0, ended.output
-    check_round_trip(sandbox.services / "typed", dict(zip(PROMPTS, typed, strict=True)))
+    check_round_trip(sandbox.services / "typed", dict(zip(TYPED_PROMPTS, typed, strict=True)))
 
 
 @pytest.mark.parametrize("jinja", ["{{ 7 * 7 }}", "{% raw %}", "50% {# x", "# % if true"])
-@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("prompt", TYPED_PROMPTS)
 def test_typed_jinja_is_refused_in_one_line_and_nothing_is_written(
     sandbox: Sandbox, prompt: str, jinja: str
 ) -> None:

@@ -11,21 +11,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Bake
+from conftest import COMBINATIONS, Bake
 from sandbox import contents
 
 EXPECTED_FILES = Path(__file__).parent / "expected_files.txt"
+HOSTILE = {
+    "project_name": 'The "Ñandú" \\ Service',
+    "project_slug": "another_slug",
+    "description": "Quotes \" ' and \\ and \N{ROCKET}.",
+    "author_name": "Seán O'Brien",
+}
 ANSWERS = [
-    pytest.param({}, id="default"),
-    pytest.param(
-        {
-            "project_name": 'The "Ñandú" \\ Service',
-            "project_slug": "another_slug",
-            "description": "Quotes \" ' and \\ and \N{ROCKET}.",
-            "author_name": "Seán O'Brien",
-        },
-        id="hostile",
-    ),
+    *(pytest.param(choices, id=" ".join(choices.values())) for choices in COMBINATIONS),
+    pytest.param(HOSTILE, id="hostile"),
 ]
 PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
@@ -49,10 +47,26 @@ def texts(bake: Bake, answers: dict[str, str]) -> dict[Path, str]:
     return {path: path.read_bytes().decode("utf-8") for path in files}
 
 
+def expected_files(answers: dict[str, str]) -> set[str]:
+    """Read the list; conditions behind a file all have to hold, as in `redis.py broker=redis`."""
+    all_answers = COMBINATIONS[0] | answers
+    lines = (line.split() for line in EXPECTED_FILES.read_text("utf-8").splitlines())
+    return {
+        name
+        for name, *conditions in lines
+        if all(all_answers[prompt] == value for prompt, value in map(_parted, conditions))
+    }
+
+
+def _parted(condition: str) -> tuple[str, str]:
+    prompt, _, value = condition.partition("=")
+    return prompt, value
+
+
 def test_a_service_has_exactly_the_expected_files(bake: Bake, answers: dict[str, str]) -> None:
     project = bake(**answers)
     files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
-    assert files == set(EXPECTED_FILES.read_text("utf-8").splitlines())
+    assert files == expected_files(answers)
 
 
 def test_nothing_is_left_to_render(texts: dict[Path, str]) -> None:

@@ -4,20 +4,21 @@ import json
 import re
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import CHOICES, PROMPTS, ROOT
 
 README = ROOT / "README.md"
-COOKIECUTTER = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-PROMPTS = [name for name in COOKIECUTTER if not name.startswith("_")]
+LABELS = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["__prompts__"]
 
 
-def test_every_prompt_has_a_label() -> None:
-    assert list(COOKIECUTTER["__prompts__"]) == PROMPTS
+def test_every_prompt_and_every_choice_has_a_label() -> None:
+    assert list(LABELS) == list(PROMPTS)
+    for prompt, values in CHOICES.items():
+        assert list(LABELS[prompt]) == ["__prompt__", *values]
 
 
 def test_the_table_of_options_in_the_readme_lists_every_prompt() -> None:
     first_cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", README.read_text("utf-8"), re.MULTILINE)
-    assert re.findall(r"\w+", " ".join(first_cells)) == PROMPTS
+    assert re.findall(r"\w+", " ".join(first_cells)) == list(PROMPTS)
 
 
 def test_the_continuous_integration_runs_the_test_line_of_the_readme() -> None:

@@ -15,6 +15,10 @@ GOOD = {
     "description": "It serves.",
     "author_name": "Ada Lovelace",
     "author_email": "ada@example.com",
+    "database": "sqlite",
+    "auth": "password",
+    "broker": "memory",
+    "ci": "none",
 }
 EVERY_CHARACTER_BUT_SURROGATES = "".join(
     chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000
@@ -137,3 +141,9 @@ def test_an_email_address_is_accepted(email: str) -> None:
 )
 def test_what_is_no_email_address_is_refused(email: str) -> None:
     assert refusal(author_email=email).endswith("; this works: you@example.com")
+
+
+def test_what_is_no_choice_is_refused_with_the_choices() -> None:
+    assert refusal(database="mysql") == (
+        "database 'mysql' is not a choice; this works: sqlite or postgresql"
+    )

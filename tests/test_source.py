@@ -16,7 +16,10 @@ QUOTED_USER_TEXT = re.compile(r'"\{\{ cookiecutter\.\w+ \| quoted \}\}"')
 
 def sources(template: Path, *suffixes: str) -> list[Path]:
     files = [path for path in (template / PRODUCT.name).rglob("*") if path.is_file()]
-    return [path for path in files if not suffixes or path.suffix in suffixes]
+    # "{% if ... %}name.py{% endif %}" is Python too.
+    return [
+        path for path in files if path.name.removesuffix("{% endif %}").endswith(suffixes or "")
+    ]
 
 
 def test_toml_and_yaml_parse_before_they_are_rendered(template: Path) -> None:

@@ -45,12 +45,18 @@ def test_an_update_brings_what_is_new_and_leaves_env_alone(
     for name in (".env.example", "README.md", "pyproject.toml"):
         with (repository / PRODUCT.name / name).open("a") as file:
             file.write("\n# new in the template\n")
+    # A filter that only the new template knows: both versions are rendered in one process.
+    extension = repository / "fastapi_service_template.py"
+    text = extension.read_text("utf-8")
+    extension.write_text(text.replace('"quoted": quoted', '"quoted": quoted, "new": str'), "utf-8")
+    with (repository / PRODUCT.name / "README.md").open("a") as file:
+        file.write("{{ 'new in the filters' | new }}\n")
     commit(sandbox, repository)
     succeed(sandbox.python("cruft", "update", "--skip-apply-ask", cwd=project))
 
     changed = sandbox.git(project, "status", "--porcelain").splitlines()
     names = [".cruft.json", ".env.example", "README.md", "pyproject.toml"]
     assert sorted(line[3:] for line in changed) == names
-    assert (project / "README.md").read_text("utf-8").endswith("\n# new in the template\n")
+    assert (project / "README.md").read_text("utf-8").endswith("new in the filters\n")
     assert (project / ".env").read_text("utf-8") == env
     succeed(sandbox.python("cruft", "check", cwd=project))
