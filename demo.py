@@ -37,12 +37,13 @@ def project_environment(**settings: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in foreign} | settings
 
 
-def bake(directory: Path) -> Path:
+def bake(directory: Path, **answers: str) -> Path:
     config = directory / "cookiecutter.yaml"
     folders = {"cookiecutters_dir": f"{directory}/templates", "replay_dir": f"{directory}/replay"}
     config.write_text(json.dumps(folders), "utf-8")
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
     command += ["--config-file", str(config), "--output-dir", str(directory / "services")]
+    command += [f"{name}={answer}" for name, answer in answers.items()]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (project,) = (directory / "services").iterdir()
     return project

@@ -47,6 +47,13 @@ def demo(session: nox.Session) -> None:
     run(session, "python", "demo.py")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure a service against baselines; `-- --quick` takes minutes, `-- --help` says more."""
+    install(session, "demo")
+    run(session, "python", "-m", "benchmarks")
+
+
 def run(session: nox.Session, *command: str) -> None:
     """Run a command that, after Ctrl-C, stops servers and removes directories before it ends."""
     session.run(*command, *session.posargs, interrupt_timeout=5, terminate_timeout=20)

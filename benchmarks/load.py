@@ -1,0 +1,51 @@
+"""Load on a server, made by another process: wrk where it is installed, else client.py."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+_runs = itertools.count()
+
+
+class Load(NamedTuple):
+    per_second: float
+    p50: float
+    """Milliseconds, as `p99`."""
+    p99: float
+
+
+class LoadError(Exception):
+    """A request failed, so the figures say nothing."""
+
+
+def generator() -> str:
+    return "wrk" if shutil.which("wrk") else "benchmarks/client.py"
+
+
+def load(method: str, url: str, token: str, *, connections: int, seconds: float) -> Load:
+    run = f"{os.getpid()}-{next(_runs)}"
+    if wrk := shutil.which("wrk"):
+        command = [wrk, "--threads=1", f"--connections={connections}", f"--duration={seconds:g}s"]
+        command += [f"--header=Authorization: Bearer {token}"]
+        command += ["--header=Content-Type: application/json"]
+        command += [f"--script={HERE / 'load.lua'}", url, "--", run]
+    else:
+        command = [sys.executable, str(HERE / "client.py"), method, url, token]
+        command += [str(connections), str(seconds), run]
+    ended = subprocess.run(
+        command,
+        check=True,
+        env=os.environ | {"BENCH_METHOD": method},
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+    )
+    result = json.loads(ended.stdout.partition("RESULT ")[2])
+    if result["errors"]:
+        raise LoadError(f"{result['errors']} of {result['requests']} failed: {method} {url}")
+    return Load(result["requests"] / result["seconds"], result["p50"], result["p99"])

@@ -1,0 +1,64 @@
+"""A baked service and the baselines, installed in one environment, on one database."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import uv
+
+from demo import bake, free_port, project_environment, running
+
+SERVERS = Path(__file__).parent / "servers"
+BASELINES = ("bare", "limit", "textbook")
+SECRET_KEY = "one key for all of the servers, so that one token opens them"  # noqa: S105 - no secret
+SETTINGS = {"SECRET_KEY": SECRET_KEY, "LOG_LEVEL": "warning", "ACCESS_TOKEN_MINUTES": "1440"}
+
+
+class Rig(NamedTuple):
+    """Servers that run, by name, and a token that each of them accepts."""
+
+    addresses: dict[str, str]
+    pids: dict[str, int]
+    token: str
+
+
+class Project:
+    """A service of the answers given, baked and installed."""
+
+    def __init__(self, directory: Path, **answers: str) -> None:
+        self.path = bake(directory, **answers)
+        self.run("uv", "sync", "--quiet")
+
+    def run(self, command: str, *arguments: str, **settings: str) -> str:
+        program = uv.find_uv_bin() if command == "uv" else str(self.path / ".venv/bin" / command)
+        return subprocess.run(
+            [program, *arguments],
+            check=True,
+            cwd=self.path,
+            env=project_environment(**SETTINGS | settings),
+            encoding="utf-8",
+            stdout=subprocess.PIPE,
+        ).stdout
+
+    def seed(self, url: str, posts: int) -> str:
+        """Migrate an empty database and fill it; return a token."""
+        self.run("alembic", "upgrade", "head", DATABASE_URL=url)
+        return self.run("python", str(SERVERS / "seed.py"), str(posts), DATABASE_URL=url).strip()
+
+    @contextmanager
+    def serve(self, url: str, token: str) -> Iterator[Rig]:
+        """Run the service and the baselines, all on the same database."""
+        addresses, pids = {}, {}
+        with ExitStack() as stack:
+            for name in ("service", *BASELINES):
+                port = free_port()
+                settings = SETTINGS | {"DATABASE_URL": url, "PORT": str(port)}
+                command = ["-m", "app"]
+                if name != "service":
+                    command = ["-m", "uvicorn", f"{name}:app", f"--app-dir={SERVERS}"]
+                    command += [f"--port={port}", "--log-level=critical"]
+                server = stack.enter_context(running(command, self.path, port, **settings))
+                addresses[name], pids[name] = server.address, server.process.pid
+            yield Rig(addresses, pids, token)
