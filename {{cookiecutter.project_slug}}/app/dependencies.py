@@ -6,12 +6,17 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth.models import User
-from app.auth.tokens import InvalidTokenError, decode_access_token
+from app.auth.models import Role, User
+from app.auth.users import authenticate
 from app.database import Database
+from app.errors import ForbiddenError
 from app.realtime.hub import Hub
 
 bearer_token = OAuth2PasswordBearer(tokenUrl="/auth/token")
+
+
+class NotAnAdminError(ForbiddenError):
+    detail = "This takes an admin"
 
 
 def get_database(connection: HTTPConnection) -> Database:
@@ -44,17 +49,21 @@ async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession
 # Function scope commits before the response is sent: a commit that fails is an error
 # response, never a 201 for a row that does not exist.
 DbSession = Annotated[AsyncSession, Depends(get_async_db, scope="function")]
+BearerToken = Annotated[str, Depends(bearer_token)]
 
 
-async def get_current_user(
-    token: Annotated[str, Depends(bearer_token)], session: DbSession
-) -> User:
+async def get_current_user(token: BearerToken, session: DbSession) -> User:
     """Return the user behind the bearer token; raises `InvalidTokenError` where there is none."""
-    user = await session.get(User, decode_access_token(token).user_id)
-    if user is None:
-        raise InvalidTokenError
+    _, user = await authenticate(session, token)
+    return user
+
+
+async def get_current_admin(user: Annotated[User, Depends(get_current_user)]) -> User:
+    if user.role != Role.ADMIN:
+        raise NotAnAdminError
     return user
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
+CurrentAdmin = Annotated[User, Depends(get_current_admin)]
 CurrentHub = Annotated[Hub, Depends(get_hub)]

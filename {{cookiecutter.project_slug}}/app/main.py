@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import about, health
+from app.auth import accounts
 from app.auth import routes as auth
 from app.database import Database
 from app.errors import PROBLEM_RESPONSES, add_error_handlers
@@ -40,7 +41,7 @@ def create_app() -> FastAPI:
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()
     add_error_handlers(app)
-    for feature in (auth, posts, events, websockets, health):
+    for feature in (auth, accounts, posts, events, websockets, health):
         app.include_router(feature.router)
     return app
 

@@ -42,7 +42,10 @@ class Settings(BaseSettings):
     database_url: str
     """SQLAlchemy URL with an asynchronous driver."""
 
-    access_token_minutes: Annotated[int, Field(ge=1)] = 15
+    access_token_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+
+    refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """A session that is not refreshed for that long has ended."""
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """Browser origins, separated by commas, whose pages may open `/ws/notifications`."""

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.auth.models import Role, User
@@ -36,7 +37,7 @@ WsConnect = Callable[..., AbstractAsyncContextManager[AsyncWebSocketSession]]
 Settings.model_config["env_file"] = None
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
-os.environ["SECRET_KEY"] = "a key for the tests only, of 64 bytes: as long as HS512 likes them"
+os.environ["SECRET_KEY"] = "a key for the tests only, long enough for every HMAC: it has 64."
 os.environ["DATABASE_URL"] = "sqlite+aiosqlite:///:memory:"
 os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
 
@@ -111,7 +112,7 @@ def make_user(async_db: AsyncSession) -> MakeUser:
     ) -> User:
         user = User(
             email=email or f"user{next(numbers)}@example.com",
-            password_hash=await hash_password(password) if password else "",
+            password_hash=await hash_password(SecretStr(password)) if password else "",
             role=role,
         )
         async_db.add(user)

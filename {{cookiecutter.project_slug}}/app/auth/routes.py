@@ -3,14 +3,22 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
-from sqlalchemy import select
 
+from app.auth.credentials import check_credentials, read_credentials
 from app.auth.models import User
 from app.auth.passwords import hash_password, verify_password
-from app.auth.schemas import Token, UserCreate, UserRead, is_text
-from app.auth.tokens import create_access_token
-from app.dependencies import CurrentUser, DbSession
-from app.errors import ConflictError, ServiceError, conflict
+from app.auth.schemas import PasswordChange, Refresh, Token, UserCreate, UserRead
+from app.auth.sessions import (
+    InvalidRefreshTokenError,
+    end_access,
+    end_session,
+    rotate,
+    session_id_of,
+    start_session,
+)
+from app.auth.tokens import create_access_token, decode_access_token
+from app.dependencies import BearerToken, CurrentUser, DbSession
+from app.errors import ConflictError, ForbiddenError, ServiceError, conflict
 from app.settings import get_settings
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -26,9 +34,13 @@ class WrongCredentialsError(ServiceError):
     headers: ClassVar = {"WWW-Authenticate": "Bearer"}
 
 
+class WrongPasswordError(ForbiddenError):
+    detail = "This is not the current password"
+
+
 @router.post("/register", status_code=HTTPStatus.CREATED, response_model=UserRead)
 async def register(session: DbSession, new: UserCreate) -> User:
-    user = User(email=new.email, password_hash=await hash_password(new.password.get_secret_value()))
+    user = User(email=new.email, password_hash=await hash_password(new.password))
     session.add(user)
     with conflict(EmailTakenError):
         await session.flush()
@@ -37,20 +49,55 @@ async def register(session: DbSession, new: UserCreate) -> User:
 
 @router.post("/token")
 async def login(session: DbSession, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
-    """Exchange an e-mail address, sent as `username`, and a password for an access token."""
-    if not all(is_text(field) for field in (form.username, form.password)):
+    """Exchange an e-mail address, sent as `username`, and a password for the first tokens."""
+    credentials = read_credentials(form)
+    user = await check_credentials(session, credentials) if credentials else None
+    if user is None:
         raise WrongCredentialsError
-    user = await session.scalar(select(User).where(User.email == form.username.lower()))
-    await session.commit()  # gives the connection back before the slow part
-    fits = await verify_password(form.password, user.password_hash if user else None)
-    if user is None or not fits:
-        raise WrongCredentialsError
-    return Token(
-        access_token=create_access_token(user.id, user.role),
-        expires_in=get_settings().access_token_minutes * 60,
-    )
+    return _tokens(user, await start_session(session, user.id))
+
+
+@router.post("/refresh")
+async def refresh(session: DbSession, sent: Refresh) -> Token:
+    """Exchange a refresh token for the next tokens; to use one twice ends its session."""
+    old = sent.refresh_token.get_secret_value()
+    rotated = await rotate(session, old)
+    if rotated is None:
+        await end_session(session, session_id_of(old))
+        await session.commit()  # the error rolls back what comes later
+        raise InvalidRefreshTokenError
+    user_id, new = rotated
+    return _tokens(await session.get_one(User, user_id), new)
+
+
+@router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+async def logout(session: DbSession, user: CurrentUser, token: BearerToken) -> None:
+    """End the session of the token; a token without one ends all of the user's."""
+    session_id = decode_access_token(token).session_id
+    if session_id is None:
+        await end_access(session, user)
+    else:
+        await end_session(session, session_id)
 
 
 @router.get("/me", response_model=UserRead)
 async def read_me(user: CurrentUser) -> User:
     return user
+
+
+@router.put("/me/password", status_code=HTTPStatus.NO_CONTENT)
+async def change_password(session: DbSession, user: CurrentUser, change: PasswordChange) -> None:
+    """Set a new password and end all sessions, also this one."""
+    await session.commit()  # gives the connection back before the slow part
+    if not await verify_password(change.current_password, user.password_hash):
+        raise WrongPasswordError
+    user.password_hash = await hash_password(change.new_password)
+    await end_access(session, user)
+
+
+def _tokens(user: User, refresh_token: str) -> Token:
+    return Token(
+        access_token=create_access_token(user.id, user.role, session_id_of(refresh_token)),
+        expires_in=get_settings().access_token_minutes * 60,
+        refresh_token=refresh_token,
+    )

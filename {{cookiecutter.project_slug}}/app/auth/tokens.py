@@ -1,10 +1,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID, uuid4
 
 import jwt
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import about
 from app.errors import ServiceError
@@ -22,14 +23,32 @@ class InvalidTokenError(ServiceError):
     headers: ClassVar = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3
 
 
+Seconds = Annotated[float, Field(ge=0, lt=2**35)]  # since 1970; RFC 7519 allows fractions
+
+
 @dataclass(frozen=True)
 class AccessToken:
     user_id: int
     role: str
+    session_id: str | None
+    issued_at: datetime
     expires_at: datetime
 
 
-def create_access_token(user_id: int | UUID, role: str) -> str:
+class Claims(BaseModel):
+    """What was signed, in the only form in which it is signed here."""
+
+    model_config = ConfigDict(strict=True)
+
+    sub: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
+    role: Annotated[str, Field(pattern=r"^\P{C}{1,20}$")]
+    sid: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    iat: Seconds
+    exp: Seconds
+
+
+def create_access_token(user_id: int | UUID, role: str, session_id: str | None = None) -> str:
+    """Sign a token for a session, or for nothing but the time until it expires."""
     now = datetime.now(UTC)
     settings = get_settings()
     claims = {
@@ -41,6 +60,8 @@ def create_access_token(user_id: int | UUID, role: str) -> str:
         "exp": now + timedelta(minutes=settings.access_token_minutes),
         "jti": uuid4().hex,
     }
+    if session_id:
+        claims["sid"] = session_id
     key = settings.secret_key.get_secret_value()
     return jwt.encode(claims, key, ALGORITHM, headers={"typ": TYPE})
 
@@ -59,14 +80,13 @@ def decode_access_token(token: str) -> AccessToken:
         )
         if verified["header"].get("typ") != TYPE:
             raise jwt.InvalidTokenError("typ")
-        claims = verified["payload"]
-        user_id = int(claims["sub"])
-        if not 0 < user_id < 2**63:  # what a database takes for an id
-            raise jwt.InvalidTokenError("sub")
-        return AccessToken(
-            user_id=user_id,
-            role=claims["role"],
-            expires_at=datetime.fromtimestamp(claims["exp"], UTC),
-        )
-    except (jwt.InvalidTokenError, ValueError, OverflowError) as error:
+        claims = Claims.model_validate(verified["payload"])
+    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError) as error:
         raise InvalidTokenError from error
+    return AccessToken(
+        user_id=int(claims.sub),
+        role=claims.role,
+        session_id=claims.sid,
+        issued_at=datetime.fromtimestamp(claims.iat, UTC),
+        expires_at=datetime.fromtimestamp(claims.exp, UTC),
+    )

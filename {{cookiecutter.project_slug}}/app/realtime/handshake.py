@@ -2,8 +2,8 @@
 
 from fastapi import WebSocket
 
-from app.auth.models import User
-from app.auth.tokens import AccessToken, InvalidTokenError, decode_access_token
+from app.auth import users
+from app.auth.tokens import AccessToken
 from app.dependencies import get_database
 from app.settings import Settings
 
@@ -24,16 +24,13 @@ def offered_protocols(websocket: WebSocket) -> list[str]:
 
 
 async def authenticate(websocket: WebSocket, settings: Settings) -> AccessToken:
-    """Return the verified token of a user who exists; raises `InvalidTokenError` otherwise."""
+    """Return the verified token of a user who may use it; raises `InvalidTokenError` otherwise."""
     return await verify(websocket, _find_token(websocket, settings))
 
 
 async def verify(websocket: WebSocket, encoded: str) -> AccessToken:
-    token = decode_access_token(encoded)
     async with get_database(websocket).session(read_only=True) as session:
-        user = await session.get(User, token.user_id)
-    if user is None:
-        raise InvalidTokenError
+        token, _ = await users.authenticate(session, encoded)
     return token
 
 

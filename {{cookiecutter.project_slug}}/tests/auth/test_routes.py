@@ -3,6 +3,7 @@ from http import HTTPStatus
 
 import httpx
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +30,7 @@ async def test_who_registers_can_log_in_and_is_known(anonymous_client: httpx.Asy
         "access_token": logged_in.json()["access_token"],
         "token_type": "bearer",
         "expires_in": 900,
+        "refresh_token": logged_in.json()["refresh_token"],
     }
     assert me.json() == registered.json()
     assert me.json() == {"id": me.json()["id"], "email": "ada@example.com", "role": "user"}
@@ -43,6 +45,49 @@ async def test_a_password_is_stored_as_a_hash(
 
     assert stored
     assert stored.startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Ada@Example.com",
+        " ada@example.com",
+        "Ada <ada@example.com>",
+        "ada@EXAMPLE.com",
+    ],
+)
+async def test_an_address_is_read_as_at_the_registration(
+    typed: str, anonymous_client: httpx.AsyncClient, make_user: MakeUser
+) -> None:
+    await make_user("ada@example.com", password="correct horse")
+
+    assert (await login(anonymous_client, typed, "correct horse")).status_code == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    "typed", ["ren\u00e9@b\u00fccher.example", "rene\u0301@xn--bcher-kva.example"]
+)
+async def test_an_address_may_be_written_in_several_ways(
+    typed: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    rene = {"email": "ren\u00e9@b\u00fccher.example", "password": "correct horse"}
+    await anonymous_client.post("/auth/register", json=rene)
+
+    assert (await login(anonymous_client, typed, "correct horse")).status_code == HTTPStatus.OK
+
+
+async def test_a_hash_with_old_parameters_is_replaced_at_the_login(
+    anonymous_client: httpx.AsyncClient, make_user: MakeUser, async_db: AsyncSession
+) -> None:
+    ada = await make_user("ada@example.com")
+    cheap = Argon2Hasher(memory_cost=8, time_cost=1, parallelism=1)
+    old = ada.password_hash = cheap.hash("correct horse")
+    await async_db.commit()
+
+    assert (await login(anonymous_client, "ada@example.com", "wrong")).status_code == 401
+    assert ada.password_hash == old
+    assert (await login(anonymous_client, "ada@example.com", "correct horse")).status_code == 200
+    assert ada.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 async def test_the_case_of_an_address_does_not_matter(
