@@ -12,9 +12,8 @@ from app.logs import redact_tokens
 from app.posts import routes as posts
 from app.realtime import events, websockets
 from app.realtime.hub import Hub
+from app.service import MAX_BODY_BYTES, Service
 from app.settings import get_settings
-
-MAX_BODY_BYTES = 1_000_000
 
 
 @asynccontextmanager
@@ -30,13 +29,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    app = FastAPI(
+    app = Service(
         title=about.TITLE,
         description=about.DESCRIPTION,
         version=about.VERSION,
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
         max_body_size=MAX_BODY_BYTES,
+        openapi_url=None,  # until the settings say so
     )
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()

@@ -1,3 +1,4 @@
+import re
 from functools import cache
 from typing import Annotated, Literal
 
@@ -5,6 +6,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NEW_KEY = """python -c "import secrets; print(secrets.token_urlsafe(48))\""""
+
+# RFC 6454, 6.2, as browsers write it: no path, no capitals.
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -22,6 +26,15 @@ def _comma_separated(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _origin(text: str) -> str:
+    if not ORIGIN.fullmatch(text):
+        raise ValueError("needs origins as browsers send them, such as https://app.example:8443")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(BaseSettings):
@@ -47,8 +60,11 @@ class Settings(BaseSettings):
     refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
     """A session that is not refreshed for that long has ended."""
 
-    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
-    """Browser origins, separated by commas, whose pages may open `/ws/notifications`."""
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    """Origins, separated by commas, whose pages may use this service from a browser."""
+
+    docs: bool = True
+    """Serve `/docs`, `/redoc` and `/openapi.json`."""
 
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15
     """Time between two events of `/events/heartbeat`; proxies often cut streams idle for 30."""
