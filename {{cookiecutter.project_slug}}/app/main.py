@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,31 +13,38 @@ from app.logs import redact_tokens
 from app.posts import routes as posts
 from app.realtime import events, websockets
 from app.realtime.hub import Hub
-from app.service import MAX_BODY_BYTES, Service
 from app.settings import get_settings
+from app.signals import stop_signals
+
+MAX_BODY_BYTES = 1_000_000
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     redact_tokens()
-    database = Database(get_settings().database_url)
-    app.state.database = database
+    settings = get_settings()
+    app.state.database = database = Database(settings.database_url)
+    app.state.hub = hub = Hub(settings.broker_url, settings.history_events)
+    listening = asyncio.create_task(hub.broker.run())
     try:
-        yield
+        with stop_signals(hub.stop):
+            yield
     finally:
-        app.state.database = None
+        hub.stop()  # for servers that end the lifespan first
+        listening.cancel()
+        await asyncio.wait([listening])
         await database.close()
+        app.state.database, app.state.hub = None, Hub()
 
 
 def create_app() -> FastAPI:
-    app = Service(
+    app = FastAPI(
         title=about.TITLE,
         description=about.DESCRIPTION,
         version=about.VERSION,
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
         max_body_size=MAX_BODY_BYTES,
-        openapi_url=None,  # until the settings say so
     )
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()

@@ -1,14 +1,19 @@
-import re
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-NEW_KEY = """python -c "import secrets; print(secrets.token_urlsafe(48))\""""
+from app.realtime.broker import broker_class
 
-# RFC 6454, 6.2, as browsers write it: no path, no capitals.
-ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+NEW_KEY = """python -c "import secrets; print(secrets.token_urlsafe(48))\""""
 
 
 class SettingsError(Exception):
@@ -22,19 +27,21 @@ def _strong(key: SecretStr) -> SecretStr:
     return key
 
 
+def _known_broker(url: str) -> str:
+    broker_class(url)
+    return url
+
+
+def _sharing_a_broker(workers: int, info: ValidationInfo) -> int:
+    if workers > 1 and info.data.get("broker_url", "").startswith("memory:"):
+        raise ValueError("processes share no memory:// broker; set BROKER_URL, or WORKERS=1")
+    return workers
+
+
 def _comma_separated(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def _origin(text: str) -> str:
-    if not ORIGIN.fullmatch(text):
-        raise ValueError("needs origins as browsers send them, such as https://app.example:8443")
-    return text
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(BaseSettings):
@@ -60,14 +67,17 @@ class Settings(BaseSettings):
     refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
     """A session that is not refreshed for that long has ended."""
 
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
-    """Origins, separated by commas, whose pages may use this service from a browser."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    """Browser origins, separated by commas, whose pages may open `/ws/notifications`."""
 
-    docs: bool = True
-    """Serve `/docs`, `/redoc` and `/openapi.json`."""
+    broker_url: Annotated[str, AfterValidator(_known_broker)] = "memory://"
+    """Carries events from one process to the others."""
 
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15
     """Time between two events of `/events/heartbeat`; proxies often cut streams idle for 30."""
+
+    history_events: Annotated[int, Field(ge=0)] = 1000
+    """The latest events that each process keeps for clients that were away."""
 
     host: str = "127.0.0.1"
 
@@ -76,14 +86,35 @@ class Settings(BaseSettings):
 
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
+    stuck_peer_seconds: Annotated[int, Field(ge=1)] = 20
+    """A client that vanished or stopped reading is gone after that: `python -m app` sees to it."""
+
+    workers: Annotated[int, Field(ge=1), AfterValidator(_sharing_a_broker)] = 1
+    """Processes of `python -m app`."""
+
+    ws_frames_per_second: Annotated[int, Field(ge=1)] = 100
+    """Frames that one user may send; one more closes the socket with 4429."""
+
     ws_max_frame_bytes: Annotated[int, Field(ge=1)] = 65536
     """A larger frame from a client closes its socket with 1009."""
+
+    ws_max_sockets: Annotated[int, Field(ge=1)] = 10_000
+    """Sockets and streams of one process; one more is closed with 1013."""
+
+    ws_max_sockets_per_user: Annotated[int, Field(ge=1)] = 10
+    """Sockets and streams of one user on one process; one more is closed with 4429."""
 
     ws_query_token: bool = True
     """Accept `/ws/notifications?token=`: easy in a browser, but proxies may log addresses."""
 
+    ws_queue_bytes: Annotated[int, Field(ge=1)] = 1_048_576
+    """Bytes that may wait for one slow client; more closes it with 4408."""
+
     ws_queue_messages: Annotated[int, Field(ge=1)] = 64
-    """Messages that may wait for one slow socket; one more closes it with 4408."""
+    """Messages that may wait for one slow client; one more closes it with 4408."""
+
+    ws_send_seconds: Annotated[float, Field(gt=0)] = 10
+    """A client that takes longer to take a message is given up."""
 
 
 @cache

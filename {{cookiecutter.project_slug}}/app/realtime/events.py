@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,6 +12,8 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from app.dependencies import CurrentHub
+from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
 
 router = APIRouter(prefix="/events", tags=["events"])
@@ -53,18 +56,19 @@ class EventStream(StreamingResponse):
     responses={200: {"content": {"text/event-stream": {}}, "description": "One event a beat"}},
 )
 async def heartbeat(
+    hub: CurrentHub,
     settings: Annotated[Settings, Depends(get_settings)],
     count: Annotated[int | None, Query(ge=1, description="endless if left out")] = None,
 ) -> EventStream:
     """Send an event at once and then one every `HEARTBEAT_SECONDS`."""
-    return EventStream(beats(settings.heartbeat_seconds, count))
+    return EventStream(beats(hub, settings.heartbeat_seconds, count))
 
 
-async def beats(interval: float, count: int | None = None) -> AsyncGenerator[bytes]:
-    number = 0
-    while number != count:
-        if number:
-            await asyncio.sleep(interval)
-        number += 1
+async def beats(hub: Hub, interval: float, count: int | None = None) -> AsyncGenerator[bytes]:
+    for number in itertools.islice(itertools.count(1), count):
+        if number > 1:
+            await hub.pause(interval)
+        if hub.stopping:
+            return
         data = json.dumps({"time": datetime.now(UTC).isoformat()})
         yield format_sse_event(event="heartbeat", data_str=data, id=str(number))

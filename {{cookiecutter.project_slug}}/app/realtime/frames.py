@@ -1,8 +1,30 @@
-"""The frames of `/ws/notifications` that clients send, and the ones that answer them."""
+"""The frames of `/ws/notifications` that clients send, and the ones that they get."""
 
+import json
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
+from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from app.realtime.broker import Message
+
+
+class Event:
+    """An event as it is sent: encoded once, however many there are who get it."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    @cached_property
+    def text(self) -> str:
+        head = json.dumps({"type": "event", "id": self._message.id, "event": self._message.event})
+        return f'{head[:-1]}, "data": {self._message.data}}}'
+
+    @cached_property
+    def sse(self) -> bytes:
+        message = self._message
+        return format_sse_event(event=message.event, data_str=message.data, id=message.id)
 
 
 class Frame(BaseModel):
@@ -38,10 +60,11 @@ class BadFrameError(Exception):
         return {"type": "error", "code": self.code, "detail": str(self)}
 
 
-_CODES = {
-    "json_invalid": "invalid_json",
-    "union_tag_invalid": "unknown_type",
-    "union_tag_not_found": "unknown_type",
+# Not the texts of Pydantic, which may repeat what was sent, however long.
+_PROBLEMS = {
+    "json_invalid": ("invalid_json", "A frame is one JSON object"),
+    "union_tag_invalid": ("unknown_type", "The types are ping, resume and auth"),
+    "union_tag_not_found": ("unknown_type", "The types are ping, resume and auth"),
 }
 
 
@@ -51,5 +74,6 @@ def parse(text: str) -> ClientFrame:
         return _client_frame.validate_json(text)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        code = _CODES.get(problem["type"], "invalid_frame")
-        raise BadFrameError(code, problem["msg"]) from None
+        raise BadFrameError(
+            *_PROBLEMS.get(problem["type"], ("invalid_frame", problem["msg"]))
+        ) from None

@@ -1,56 +1,136 @@
 import asyncio
-import itertools
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from fastapi import status
 
-class Subscription:
-    """One socket's place in the hub: what waits to be sent to it."""
+from app.realtime.broker import Message, create_broker
+from app.realtime.frames import Event
+from app.realtime.history import History
+from app.realtime.limits import (
+    TOKEN_EXPIRED,
+    Allowance,
+    AtCapacityError,
+    StoppingError,
+    TooManySocketsError,
+)
+from app.realtime.subscription import Subscription
 
-    def __init__(self, user_id: int, room: int) -> None:
-        self.user_id = user_id
-        self.frames: asyncio.Queue[str | int] = asyncio.Queue(room)
-        self.overflowed = asyncio.Event()
+EVENT_NAME = re.compile(r"[\w.:-]{1,100}")  # one line, whatever carries it
+TICK_SECONDS = 0.25
 
-    def put(self, frame: str | int) -> None:
-        """Append a frame, or a code to close the socket with once the frames before it are out.
-
-        Nobody waits: where there is no room, the subscription is marked as overflowed.
-        """
-        try:
-            self.frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.overflowed.set()
+AnySubscription = Subscription[str] | Subscription[bytes]
+S = TypeVar("S", bound=AnySubscription)
 
 
 class Hub:
-    """Hands each published event to the sockets connected to this process."""
+    """Hands the events of all processes to the sockets and streams of this one."""
 
-    def __init__(self) -> None:
-        self._subscriptions: set[Subscription] = set()
-        # Unique over restarts, so that no id of an earlier run is taken for one of this run.
-        self._ids = (f"{time.time_ns() // 1_000_000}-{n}" for n in itertools.count(1))
+    def __init__(self, broker_url: str = "memory://", history_events: int = 1000) -> None:
+        self.broker = create_broker(broker_url, self.deliver)
+        self.history = History(history_events)
+        self.stopping = False
+        self._all: set[AnySubscription] = set()
+        self._by_user: dict[int, set[AnySubscription]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._pausing: set[asyncio.Future[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._subscriptions)
+        return len(self._all)
+
+    async def publish(self, event: str, data: object, *, user_id: int | None = None) -> str:
+        """Send an event to one user or to all, on every process, and return its id."""
+        if not EVENT_NAME.fullmatch(event):
+            raise ValueError(f"no name for an event: {event!r}")
+        return await self.broker.publish(Message("event", user_id, event, json.dumps(data)))
+
+    async def disconnect(self, user_id: int, session_id: str | None = None) -> None:
+        """Close a user's sockets and streams on every process, or those of one login."""
+        await self.broker.publish(Message("disconnect", user_id, session_id=session_id))
+
+    def deliver(self, message: Message) -> None:
+        """Take a message from the broker."""
+        if message.kind == "disconnect":
+            for subscription in self._of(message.user_id):
+                if message.session_id in (None, subscription.token.session_id):
+                    subscription.close(TOKEN_EXPIRED)
+        else:
+            self.history.append(message)
+            event = Event(message)
+            for subscription in self._of(message.user_id):
+                subscription.offer(event)
 
     @contextmanager
-    def subscribe(self, user_id: int, room: int) -> Iterator[Subscription]:
-        """Take part until the block ends; `room` is how many frames may wait."""
-        subscription = Subscription(user_id, room)
-        self._subscriptions.add(subscription)
+    def subscribe(self, subscription: S) -> Iterator[S]:
+        """Take part until the block ends; raises `RefusedError`."""
+        self._admit(subscription)
         try:
             yield subscription
         finally:
-            self._subscriptions.discard(subscription)
+            self._leave(subscription)
 
-    async def publish(self, event: str, data: object, *, user_id: int | None = None) -> str:
-        """Send an event to one user or to all, and return its id."""
-        event_id = next(self._ids)
-        frame = json.dumps({"type": "event", "id": event_id, "event": event, "data": data})
-        for subscription in self._subscriptions:
-            if user_id in (None, subscription.user_id):
-                subscription.put(frame)
-        return event_id
+    def resume(self, subscription: AnySubscription, after: str) -> bool:
+        """Replay what a client missed; False where that may be gone."""
+        missed = self.history.after(after, subscription.joined)
+        if missed is None:
+            return False
+        mine = (None, subscription.token.user_id)
+        subscription.replay(message for message in missed if message.user_id in mine)
+        return True
+
+    def stop(self) -> None:
+        """End what is open and open nothing more: the service is about to stop."""
+        self.stopping = True
+        for subscription in self._all:
+            subscription.close(status.WS_1012_SERVICE_RESTART)
+        for pause in self._pausing:
+            pause.cancel()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond `stop`."""
+        pause = asyncio.get_running_loop().create_future()
+        self._pausing.add(pause)
+        if not self.stopping:
+            await asyncio.wait([pause], timeout=seconds)
+        self._pausing.discard(pause)
+
+    def tick(self) -> None:
+        """Let everybody look at the clock: one timer for all, while there is anybody."""
+        now = time.monotonic()
+        for subscription in self._all:
+            subscription.tick(now)
+        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self.tick)
+
+    def _admit(self, subscription: AnySubscription) -> None:
+        settings = subscription.settings
+        mine = self._by_user.get(subscription.token.user_id, set())
+        if self.stopping:
+            raise StoppingError
+        if len(self._all) >= settings.ws_max_sockets:
+            raise AtCapacityError
+        if sum(other.close_code is None for other in mine) >= settings.ws_max_sockets_per_user:
+            raise TooManySocketsError
+        allowances = (other.allowance for other in mine)
+        subscription.allowance = next(allowances, Allowance(settings.ws_frames_per_second))
+        subscription.joined = self.history.count
+        self._by_user[subscription.token.user_id] = mine | {subscription}
+        self._all.add(subscription)
+        if self._timer is None:
+            self.tick()
+
+    def _leave(self, subscription: AnySubscription) -> None:
+        self._all.remove(subscription)
+        user_id = subscription.token.user_id
+        self._by_user[user_id] = self._by_user[user_id] - {subscription}
+        if not self._by_user[user_id]:
+            del self._by_user[user_id]
+        if self._timer and not self._all:
+            self._timer.cancel()
+            self._timer = None
+
+    def _of(self, user_id: int | None) -> Collection[AnySubscription]:
+        return self._all if user_id is None else self._by_user.get(user_id, ())

@@ -9,6 +9,8 @@ from app.auth.tokens import InvalidTokenError
 from app.dependencies import CurrentHub
 from app.realtime.connection import Connection
 from app.realtime.handshake import PROTOCOL, authenticate, offered_protocols, origin_allowed
+from app.realtime.limits import RefusedError
+from app.realtime.subscription import SocketSubscription
 from app.settings import Settings, get_settings
 
 router = APIRouter(prefix="/ws")
@@ -46,11 +48,12 @@ async def notifications(
         await websocket.accept(protocol)  # or the browser would not be told the code
         await websocket.close(status.WS_1008_POLICY_VIOLATION, InvalidTokenError.detail)
         return
-    with hub.subscribe(token.user_id, settings.ws_queue_messages) as subscription:
-        await websocket.accept(protocol)
-        connection = Connection(websocket, subscription, token)
-        await connection.serve()
-    await connection.close()  # outside of the hub: a client that does not read may delay it
+    await websocket.accept(protocol)
+    try:
+        with hub.subscribe(SocketSubscription(token, settings)) as subscription:
+            await Connection(websocket, hub, subscription).serve()
+    except RefusedError as refusal:
+        await websocket.close(refusal.close_code, refusal.detail)
 
 
 async def _texts(websocket: WebSocket) -> AsyncIterator[str]:

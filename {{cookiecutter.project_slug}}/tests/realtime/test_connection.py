@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect
 
 from app.auth.models import User
+from app.realtime.broker import Message
 from app.realtime.hub import Hub
+from app.settings import Settings, get_settings
 from tests.conftest import MakeToken, MakeUser, WsConnect
 
 PATH = "/ws/notifications"
@@ -39,6 +41,35 @@ def hub(app: FastAPI) -> Hub:
 
 async def test_a_ping_is_answered(ws_connect: WsConnect, user: User, make_token: MakeToken) -> None:
     async with ws_connect(PATH, make_token(user)) as socket:
+        assert await ask(socket, PING) == PONG
+
+
+async def test_more_pings_may_come_at_once_than_events_may_wait(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        for _ in range(99):
+            await socket.send_json(PING)
+        for _ in range(99):
+            assert await socket.receive_json(timeout=2) == PONG
+
+
+async def test_a_user_who_sends_too_many_frames_a_second_is_closed_with_4429(
+    ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    async with ws_connect(PATH, make_token(user)) as socket:
+        for _ in range(300):
+            await socket.send_json(PING)
+        assert await close_code(socket) == 4429
+
+
+async def test_what_was_missed_is_resumed(
+    ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    ids = [await hub.publish("news", number) for number in range(3)]
+    async with ws_connect(PATH, make_token(user)) as socket:
+        assert (await ask(socket, {"type": "resume", "after": ids[0]}))["id"] == ids[1]
+        assert (await socket.receive_json(timeout=2))["id"] == ids[2]
         assert await ask(socket, PING) == PONG
 
 
@@ -107,13 +138,25 @@ async def test_a_client_that_leaves_leaves_nothing_behind(
     assert not [record for record in caplog.records if record.name.startswith("app")]
 
 
+async def test_one_socket_too_many_is_closed_with_4429(
+    app: FastAPI, ws_connect: WsConnect, user: User, make_token: MakeToken
+) -> None:
+    app.dependency_overrides[get_settings] = lambda: Settings(ws_max_sockets_per_user=1)
+    async with (
+        ws_connect(PATH, make_token(user)) as first,
+        ws_connect(PATH, make_token(user)) as second,
+    ):
+        assert await close_code(second) == 4429
+        assert await ask(first, PING) == PONG
+
+
 async def test_a_socket_that_is_too_slow_is_closed_with_4408(
     ws_connect: WsConnect, user: User, make_token: MakeToken, hub: Hub
 ) -> None:
     async with ws_connect(PATH, make_token(user)) as socket:
         await ask(socket, PING)
-        for number in range(100):  # at once: the writer has no turn
-            await hub.publish("news", number)
+        for number in range(65):  # at once: the writer has no turn
+            hub.deliver(Message("event", event="news", id=str(number)))
 
         assert await close_code(socket) == 4408
     assert len(hub) == 0

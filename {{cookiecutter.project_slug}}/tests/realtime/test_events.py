@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message, Scope
 
 from app.realtime import events
+from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
 from tests import clients
 
@@ -66,11 +67,23 @@ async def test_the_first_beat_comes_at_once(
 
 
 async def test_between_two_beats_lies_the_interval() -> None:
-    stream = "".join([beat.decode() async for beat in events.beats(0.05, count=3)])
+    stream = "".join([beat.decode() async for beat in events.beats(Hub(), 0.05, count=3)])
 
     times = [datetime.fromisoformat(json.loads(beat["data"])["time"]) for beat in parse(stream)]
     for earlier, later in itertools.pairwise(times):
         assert later - earlier >= timedelta(seconds=0.049)  # timers may fire a tick early
+
+
+async def test_the_beats_end_when_the_service_stops() -> None:
+    hub = Hub()
+    beats = events.beats(hub, 3600)
+    await anext(beats)
+    second = asyncio.create_task(anext(beats, b"the end"))
+    await asyncio.sleep(0)
+
+    hub.stop()
+
+    assert await second == b"the end"
 
 
 async def test_the_stream_goes_on_while_it_is_read(live_server: str) -> None:
