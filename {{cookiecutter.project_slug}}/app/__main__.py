@@ -4,6 +4,7 @@ import sys
 
 import uvicorn
 
+from app.logs import configure_logging
 from app.settings import SettingsError, get_settings
 
 DRAIN_SECONDS = 3  # what is still open when the service stops is cut off after that
@@ -14,11 +15,13 @@ def main() -> None:
         settings = get_settings()
     except SettingsError as error:
         sys.exit(str(error))
+    configure_logging(settings)
     uvicorn.run(
         "app.main:app",
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=None,
+        access_log=False,  # app/observer.py has it
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         ws_max_size=settings.ws_max_frame_bytes,

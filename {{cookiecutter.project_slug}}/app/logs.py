@@ -1,26 +1,80 @@
+"""One format for every line of the log: the service's own, the server's and the libraries'."""
+
 import logging
 import re
+import sys
 
-# What an address gives as its token, and whatever else looks like a JWT.
-_TOKEN = re.compile(r"(?<=[?&]token=)[^&\s\"]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+import structlog
+from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
+from structlog.stdlib import ProcessorFormatter, add_logger_name
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.settings import Settings
+
+# What an address gives as its token or password, and whatever else looks like a JWT.
+_SECRET = re.compile(
+    r"(?<=[?&])([\w-]*(?:token|password|secret|key)=)[^&\s\"'\x1b]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*",
+    re.IGNORECASE,
+)
 
 
-class RedactTokens(logging.Filter):
-    """Hides tokens in the server's log: of addresses, and at debug of headers and frames too."""
+def configure_logging(settings: Settings) -> None:
+    """Write lines to standard output; doing it again changes nothing."""
+    line = Line(as_json=settings.log_format == "json")
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        add_log_level,
+        TimeStamper(fmt="iso"),
+    ]
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*shared, line],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[*shared, add_logger_name],
+            processors=[ProcessorFormatter.remove_processors_meta, line],
+        )
+    )
+    handler.addFilter(_not_of_the_server_about_sockets)
+    # Libraries write at debug what no log should hold: parameters of statements, for one.
+    logging.basicConfig(handlers=[handler], level=max(level, logging.INFO))
+    logging.getLogger("app").setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # `fastapi dev` configures them
+        server = logging.getLogger(name)
+        server.handlers.clear()
+        server.setLevel(level)
+        server.propagate = name != "uvicorn.access"  # app/observer.py has the access log
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg if isinstance(arg, int) else _TOKEN.sub("[redacted]", str(arg))
-                for arg in record.args
+
+def _not_of_the_server_about_sockets(record: logging.LogRecord) -> bool:
+    """Leave out the server's access log of sockets, which no setting of its own turns off."""
+    about_sockets = record.name == "uvicorn.error" and "websockets" in record.pathname
+    return record.levelno != logging.INFO or not about_sockets
+
+
+class Line:
+    """Renders an event, and hides the tokens in it, wherever they come from: also a traceback."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        # Not the default formatters of exceptions: those show the values of local variables.
+        self._render = (
+            JSONRenderer()
+            if as_json
+            else structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
             )
-        return True
+        )
+        self._as_json = as_json
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        if self._as_json:
+            event = format_exc_info(logger, name, event)
+        return _SECRET.sub(_hide, str(self._render(logger, name, event)))
 
 
-_redact_tokens = RedactTokens()
-
-
-def redact_tokens() -> None:
-    """Hide tokens whatever started the server; doing it again changes nothing."""
-    for name in ("uvicorn.access", "uvicorn.error"):
-        logging.getLogger(name).addFilter(_redact_tokens)
+def _hide(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}[redacted]"

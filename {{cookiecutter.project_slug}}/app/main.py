@@ -3,29 +3,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from app import about, health
+from app import about, health, metrics
 from app.auth import accounts
 from app.auth import routes as auth
 from app.database import Database
 from app.errors import PROBLEM_RESPONSES, add_error_handlers
-from app.logs import redact_tokens
+from app.logs import configure_logging
+from app.observer import Observer
 from app.posts import routes as posts
 from app.realtime import events, websockets
 from app.realtime.hub import Hub
 from app.settings import get_settings
 from app.signals import stop_signals
+from app.telemetry import TELEMETRY
 
 MAX_BODY_BYTES = 1_000_000
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    redact_tokens()
     settings = get_settings()
+    configure_logging(settings)
     app.state.database = database = Database(settings.database_url)
     app.state.hub = hub = Hub(settings.broker_url, settings.history_events)
     listening = asyncio.create_task(hub.broker.run())
+    metrics.watch_pool(database.engine)
+    lag = metrics.LoopLag()
     try:
         with stop_signals(hub.stop):
             yield
@@ -33,23 +38,30 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         hub.stop()  # for servers that end the lifespan first
         listening.cancel()
         await asyncio.wait([listening])
+        lag.stop()
         await database.close()
         app.state.database, app.state.hub = None, Hub()
 
 
+class Service(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        return Observer(super().build_middleware_stack())
+
+
 def create_app() -> FastAPI:
-    app = FastAPI(
+    app = Service(
         title=about.TITLE,
         description=about.DESCRIPTION,
         version=about.VERSION,
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
         max_body_size=MAX_BODY_BYTES,
+        telemetry=TELEMETRY,
     )
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()
     add_error_handlers(app)
-    for feature in (auth, accounts, posts, events, websockets, health):
+    for feature in (auth, accounts, posts, events, websockets, health, metrics):
         app.include_router(feature.router)
     return app
 

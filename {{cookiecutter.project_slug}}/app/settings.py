@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 lets the system choose."""
 
+    log_format: Literal["text", "json"] = "text"
+
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
     stuck_peer_seconds: Annotated[int, Field(ge=1)] = 20

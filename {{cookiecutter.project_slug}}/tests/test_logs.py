@@ -1,38 +1,175 @@
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx
 import pytest
+import structlog
+from fastapi import FastAPI
+from httpx_ws import AsyncWebSocketSession, aconnect_ws
 
-from app.logs import redact_tokens
+from app.auth.models import User
+from app.logs import configure_logging
+from app.settings import Settings, get_settings
+from tests import clients
+from tests.conftest import MakeToken
+
+PATH = "/ws/notifications"
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
 
-@pytest.fixture(autouse=True)
-def _redacting() -> Iterator[None]:
-    redact_tokens()
-    yield
-    for name in ("uvicorn.access", "uvicorn.error"):
-        logging.getLogger(name).filters.clear()
+Configure = Callable[..., None]
 
 
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """Configure logging as if the test's own handlers, which it leaves alone, were not there."""
+
+    def configure(**changes: str) -> None:
+        monkeypatch.setattr(root, "handlers", [])
+        configure_logging(Settings.model_validate(get_settings().model_dump() | changes))
+
+    root = logging.getLogger()
+    level = root.level
+    yield configure
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_json_lines_of_the_service_and_of_libraries_have_the_same_members(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_format="json")
+    with structlog.contextvars.bound_contextvars(request_id="abc"):
+        structlog.get_logger().info("ours", answer=42)
+        logging.getLogger("library").info("the %s", "library's")
+
+    ours, library = map(json.loads, capsys.readouterr().out.splitlines())
+    assert ours.pop("timestamp") <= library.pop("timestamp")
+    assert ours == {"event": "ours", "answer": 42, "level": "info", "request_id": "abc"}
+    assert library == {
+        "event": "the library's",
+        "level": "info",
+        "logger": "library",
+        "request_id": "abc",
+    }
+
+
+def test_text_lines_are_for_people(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    structlog.get_logger().warning("ours", answer=42)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "[warning" in line
+    assert "answer=42" in line
+
+
+def test_what_is_below_the_level_is_not_written(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_level="warning")
+    structlog.get_logger().info("ours")
+    logging.getLogger("library").info("theirs")
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn", "library"])
+def test_configuring_again_writes_no_line_twice(
+    name: str, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    configure_logging(get_settings())
+    logging.getLogger(name).warning("once")
+
+    assert capsys.readouterr().out.count("once") == 1
+
+
+def test_the_server_writes_no_access_log_of_its_own(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    logging.getLogger("uvicorn.access").info('%s - "%s"', "client", "GET /?token=secret")
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize(
-    ("address", "logged"),
+    ("text", "written"),
     [
         ("/ws/notifications?token=ey.J.x", "/ws/notifications?token=[redacted]"),
         ("/ws/notifications?a=1&token=ey.J.x&b=2", "/ws/notifications?a=1&token=[redacted]&b=2"),
         ("/ws/notifications?%74oken=eyJh.eyJz.c2", "/ws/notifications?%74oken=[redacted]"),
+        ("/posts/?Password=hunter2", "/posts/?Password=[redacted]"),
         ("/posts/?limit=3", "/posts/?limit=3"),
+        (f"authorization: Bearer {JWT}", "authorization: Bearer [redacted]"),
     ],
 )
-def test_a_token_in_an_address_is_not_logged(
-    address: str, logged: str, caplog: pytest.LogCaptureFixture
+def test_no_token_is_written(
+    text: str,
+    written: str,
+    log_format: str,
+    configure: Configure,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("uvicorn.access", "uvicorn.error"):
-        logging.getLogger(name).warning('%s - "WebSocket %s" %d', "client", address, 101)
+    configure(log_format=log_format)
+    logging.getLogger("uvicorn.error").warning('%s - "WebSocket %s" %d', "client", text, 101)
+    structlog.get_logger().warning("socket", path=text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.getLogger("library").exception("It failed")
 
-    assert caplog.messages == [f'client - "WebSocket {logged}" 101'] * 2
+    lines = capsys.readouterr().out
+    assert lines.count(written) == 3
+    assert JWT not in lines
 
 
-def test_other_messages_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("uvicorn.error").warning("Started %(what)s", {"what": "it"})
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_traceback_shows_no_values_of_variables(
+    log_format: str, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    password = "correct horse"
+    configure(log_format=log_format)
+    try:
+        raise ValueError(len(password))
+    except ValueError:
+        structlog.get_logger().exception("It failed")
 
-    assert caplog.messages == ["Started it"]
+    lines = capsys.readouterr().out
+    assert "ValueError: 13" in lines
+    assert lines.count(password) == lines.count("password = ")  # the line of the source at most
+
+
+async def test_no_token_of_a_real_socket_is_written_at_any_level(
+    app: FastAPI,
+    user: User,
+    make_token: MakeToken,
+    configure: Configure,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    token = make_token(user)
+    ways: list[dict[str, Any]] = [
+        {"url": f"{PATH}?token={token}"},
+        {"url": PATH, "headers": clients.bearer(token)},
+        {"url": PATH, "subprotocols": ["notifications.v1", f"bearer.{token}"]},
+    ]
+    socket: AsyncWebSocketSession
+    async with clients.live_server(app) as address:
+        configure(log_level="debug")
+        async with httpx.AsyncClient(base_url=address) as client:
+            for way in ways:
+                async with aconnect_ws(client=client, **way) as socket:
+                    await socket.send_json({"type": "auth", "token": token})
+                    await socket.receive_json(timeout=2)
+
+    lines = capsys.readouterr().out
+    assert f"{PATH}?token=[redacted]" in lines
+    assert "< TEXT" in lines  # the server writes frames and headers at this level
+    assert token not in lines
+    assert user.email not in lines  # the database's driver writes parameters at this level

@@ -1,0 +1,121 @@
+"""One layer around all others, their errors too: request ids, the access log and the metrics."""
+
+import re
+import secrets
+from time import perf_counter
+from urllib.parse import quote
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+
+logger = structlog.get_logger()
+
+_REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
+# Labels are for a few values: those that a client makes up share one.
+_METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+_CLOSE_CODES = {1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 4401, 4408, 4429}
+CLIENT_LEFT = 499  # as nginx has it: there was nobody to answer
+
+
+class Observer:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case _:
+                await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        header = _bind_request_id(scope)
+        started = perf_counter()
+        status = 0
+        metrics.IN_FLIGHT.inc()
+
+        def begin(code: int) -> None:
+            nonlocal status
+            status = code
+            method, route = _method(scope), _route(scope)
+            metrics.IN_FLIGHT.dec()
+            metrics.REQUESTS.labels(method, route, code).inc()
+            metrics.LATENCY.labels(method, route).observe(perf_counter() - started)
+
+        async def observed_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), header]
+                begin(message["status"])
+            await send(message)
+
+        try:
+            await self.app(scope, receive, observed_send)
+        finally:
+            if not status:
+                begin(CLIENT_LEFT)
+            _log("request", scope, started, method=scope["method"], status=status)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        header = _bind_request_id(scope)
+        started = perf_counter()
+        open_sockets = None
+        code = 1006
+
+        async def observed_receive() -> Message:
+            nonlocal code
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                code = message.get("code", 1005)
+            return message
+
+        async def observed_send(message: Message) -> None:
+            nonlocal code, open_sockets
+            if message["type"] == "websocket.accept":
+                message["headers"] = [*message.get("headers", ()), header]
+                open_sockets = metrics.SOCKETS.labels(_route(scope))
+                open_sockets.inc()
+            elif message["type"] == "websocket.close":
+                code = message.get("code", 1000)
+            await send(message)
+
+        try:
+            await self.app(scope, observed_receive, observed_send)
+        finally:
+            if open_sockets:
+                open_sockets.dec()
+            label = code if code in _CLOSE_CODES else "other"
+            metrics.CLOSES.labels(_route(scope), label).inc()
+            _log("socket", scope, started, code=code)
+
+
+def _bind_request_id(scope: Scope) -> tuple[bytes, bytes]:
+    """Bind the client's id, or a new one, to the lines of this task, and return its header."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).encode()
+    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+    return b"x-request-id", request_id
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _log(event: str, scope: Scope, started: float, **values: object) -> None:
+    path = quote(scope["path"])
+    if query := scope["query_string"]:
+        path += f"?{quote(query, safe='&=%+:,/')}"
+    logger.info(
+        event,
+        path=path,
+        client=scope["client"] and scope["client"][0],
+        duration_ms=round((perf_counter() - started) * 1000, 1),
+        **values,
+    )

@@ -1,0 +1,69 @@
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+
+from app import metrics
+from app.database import Database
+
+WORKER = """
+from app import metrics
+metrics.IN_FLIGHT.inc(2)
+metrics.REQUESTS.labels("GET", "/posts/", 200).inc()
+print(metrics.scrape().body.decode())
+"""
+
+
+async def test_metrics_are_text_for_prometheus(anonymous_client: httpx.AsyncClient) -> None:
+    await anonymous_client.get("/health/live")
+    response = await anonymous_client.get("/metrics")
+
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    live = 'http_requests_total{method="GET",route="/health/live",status="200"}'
+    assert any(line.startswith(live) for line in response.text.splitlines())
+
+
+async def test_connections_in_use_are_those_that_sessions_hold(clean_database: Database) -> None:
+    metrics.watch_pool(clean_database.engine)
+    before = REGISTRY.get_sample_value("database_connections_in_use") or 0
+    async with clean_database.session() as session:
+        await session.execute(text("SELECT 1"))
+        during = REGISTRY.get_sample_value("database_connections_in_use")
+
+    assert during == before + 1
+    assert REGISTRY.get_sample_value("database_connections_in_use") == before
+
+
+async def test_a_blocked_loop_shows_as_lag() -> None:
+    before = REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0
+    lag = metrics.LoopLag()
+    await asyncio.sleep(0)
+    time.sleep(metrics.LAG_INTERVAL * 3)  # noqa: ASYNC251 - blocking the loop is the test
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    lag.stop()
+
+    assert (REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0) - before > 0.1
+
+
+def test_workers_are_added_up_and_what_dead_ones_had_open_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    scrapes = [
+        subprocess.run(  # noqa: S603 - the test's own command
+            [sys.executable, "-c", WORKER], check=True, encoding="utf-8", stdout=subprocess.PIPE
+        ).stdout
+        for _ in range(2)
+    ]
+
+    counts = 'http_requests_total{method="GET",route="/posts/",status="200"} '
+    assert [scrape.partition(counts)[2].partition("\n")[0] for scrape in scrapes] == ["1.0", "2.0"]
+    assert ["http_requests_in_flight 2.0" in scrape for scrape in scrapes] == [True, True]
+    assert "http_requests_in_flight" not in bytes(metrics.scrape().body).decode()

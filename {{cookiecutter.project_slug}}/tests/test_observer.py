@@ -1,0 +1,173 @@
+import re
+from http import HTTPStatus
+
+import httpx
+import pytest
+from fastapi import FastAPI, WebSocket
+from prometheus_client import REGISTRY
+from starlette.types import Message, Receive, Scope, Send
+from structlog.contextvars import get_contextvars
+from structlog.testing import capture_logs
+
+from app.main import create_app
+from app.observer import Observer
+from tests import clients
+from tests.conftest import WsConnect
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+@pytest.mark.parametrize("given", ["0f5c", "a" * 64, "A-b_c.9"])
+async def test_a_request_id_of_the_client_is_taken(
+    given: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    response = await anonymous_client.get("/health/live", headers={"X-Request-ID": given})
+
+    assert response.headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a" * 65, "two words", "a\tb", '"quoted"'])
+async def test_a_request_id_that_could_spoil_a_log_is_replaced(
+    given: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    response = await anonymous_client.get("/health/live", headers={"X-Request-ID": given})
+
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+async def test_every_request_is_one_line(anonymous_client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        response = await anonymous_client.get("/posts/?limit=3")
+
+    (line,) = lines
+    assert line.pop("duration_ms") >= 0
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "client": "127.0.0.1",
+        "method": "GET",
+        "path": "/posts/?limit=3",
+        "status": HTTPStatus.UNAUTHORIZED,
+    }
+    assert response.status_code == HTTPStatus.UNAUTHORIZED
+
+
+async def test_a_path_breaks_no_line(anonymous_client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await anonymous_client.get("/a%0Ab%1B?c%0Ad")
+
+    assert [line["path"] for line in lines] == ["/a%0Ab%1B?c%0Ad"]
+
+
+async def test_lines_of_a_route_carry_the_id_of_its_request() -> None:
+    app = create_app()
+
+    @app.get("/bound")
+    async def bound() -> str:
+        return str(get_contextvars()["request_id"])
+
+    async with clients.http_client(app) as client:
+        response = await client.get("/bound")
+
+    assert response.json() == response.headers["X-Request-ID"]
+
+
+async def test_an_answer_to_a_failure_has_its_id_and_is_counted(app: FastAPI) -> None:
+    app = create_app()
+
+    @app.get("/fails")
+    async def fails() -> None:
+        raise RuntimeError
+
+    before = counted("http_requests_total", method="GET", route="/fails", status="500")
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=clients.BASE_URL) as client:
+        with capture_logs() as lines:
+            response = await client.get("/fails")
+
+    assert "X-Request-ID" in response.headers
+    assert [line["status"] for line in lines] == [500]
+    assert counted("http_requests_total", method="GET", route="/fails", status="500") == before + 1
+
+
+async def test_requests_are_counted_by_the_template_of_their_route(
+    async_client: httpx.AsyncClient,
+) -> None:
+    labels = {"method": "GET", "route": "/posts/{post_id}"}
+    before = counted("http_requests_total", status="404", **labels)
+    timed = counted("http_request_duration_seconds_count", **labels)
+    for number in (1001, 1002):
+        await async_client.get(f"/posts/{number}")
+
+    assert counted("http_requests_total", status="404", **labels) == before + 2
+    assert counted("http_request_duration_seconds_count", **labels) == timed + 2
+    assert counted("http_requests_in_flight") == 0
+
+
+async def test_what_clients_make_up_makes_no_labels(anonymous_client: httpx.AsyncClient) -> None:
+    labels = {"method": "other", "route": "unmatched", "status": "404"}
+    before = counted("http_requests_total", **labels)
+    for number in range(3):
+        await anonymous_client.request(f"MADE{number}", f"/made/{number}")
+
+    assert counted("http_requests_total", **labels) == before + 3
+
+
+async def test_a_client_that_left_before_the_answer_is_counted_as_such() -> None:
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(await receive())
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        """Nobody is left to read it."""
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    labels = {"method": "GET", "route": "unmatched", "status": "499"}
+    before = counted("http_requests_total", **labels)
+    with capture_logs() as lines:
+        await Observer(left)(scope | {"client": None}, receive, send)
+
+    assert counted("http_requests_total", **labels) == before + 1
+    assert [(line["status"], line["client"]) for line in lines] == [(499, None)]
+
+
+async def test_a_socket_is_counted_while_it_is_open_and_logged_when_it_ends(
+    ws_connect: WsConnect,
+) -> None:
+    ended = counted("websocket_closes_total", route="/ws/echo", code="1000")
+    with capture_logs() as lines:
+        async with ws_connect("/ws/echo") as socket:
+            assert counted("websockets_open", route="/ws/echo") == 1
+            await socket.send_text("x")
+            await socket.receive_text()
+
+    assert counted("websockets_open", route="/ws/echo") == 0
+    assert counted("websocket_closes_total", route="/ws/echo", code="1000") == ended + 1
+    assert [(line["event"], line["path"], line["code"]) for line in lines] == [
+        ("socket", "/ws/echo", 1000)
+    ]
+
+
+async def test_lines_of_a_socket_carry_the_id_that_its_handshake_returned(app: FastAPI) -> None:
+    app = create_app()
+
+    @app.websocket("/bound")
+    async def bound(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(get_contextvars()["request_id"])
+
+    async with clients.websocket(app, "/bound") as socket:
+        assert socket.response
+        assert await socket.receive_text() == socket.response.headers["X-Request-ID"]
+
+
+async def test_a_close_code_that_a_client_makes_up_makes_no_label(ws_connect: WsConnect) -> None:
+    before = counted("websocket_closes_total", route="/ws/echo", code="other")
+    async with ws_connect("/ws/echo") as socket:
+        await socket.close(3999)
+
+    assert counted("websocket_closes_total", route="/ws/echo", code="other") == before + 1
