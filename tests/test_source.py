@@ -5,12 +5,13 @@ import tomllib
 from pathlib import Path
 
 import yaml
-from conftest import PRODUCT
+from conftest import CHOICES, PRODUCT
 
 STRUCTURED = {".py", ".toml", ".json", ".yaml", ".yml"}
 CONDITIONAL = re.compile(r"^\s*# % ?(if|elif|for)\b|\{%-? *(if|elif|for)\b", re.MULTILINE)
 JINJA = re.compile(r"\{\{|\{%|\{#|^\s*# %", re.MULTILINE)
-USER_TEXT = re.compile(r"cookiecutter\.(?!project_slug\b)\w+")
+# Answers that hold no text of the user.
+USER_TEXT = re.compile(rf"cookiecutter\.(?!(?:project_slug|{'|'.join(CHOICES)})\b)\w+")
 QUOTED_USER_TEXT = re.compile(r'"\{\{ cookiecutter\.\w+ \| quoted \}\}"')
 
 

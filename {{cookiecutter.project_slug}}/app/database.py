@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Integer, MetaData, event
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -73,14 +73,17 @@ class Database:
 def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     """Create an engine; only migrations on SQLite want its foreign keys not enforced."""
     engine = create_async_engine(url, hide_parameters=True)  # of failed statements, in the log
-    if engine.dialect.name == "sqlite":  # pragma: no branch - the tests know one database
-        configure = partial(_configure_sqlite, foreign_keys)
-        event.listen(engine.sync_engine, "connect", configure)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    configure(engine.sync_engine, foreign_keys=foreign_keys)
     return engine
 
 
-def _configure_sqlite(
+def configure(engine: Engine, *, foreign_keys: bool = True) -> None:
+    if engine.dialect.name == "sqlite":  # pragma: no branch - the tests may know SQLite only
+        event.listen(engine, "connect", partial(_prepare_sqlite, foreign_keys))
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _prepare_sqlite(
     foreign_keys: bool, connection: DBAPIConnection, _: ConnectionPoolEntry
 ) -> None:
     # The driver would begin transactions by itself, but not before SELECT, SAVEPOINT or DDL.

@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,11 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.auth.models import Role, User
 from app.auth.passwords import hash_password
 from app.auth.tokens import ALGORITHM, TYPE, create_access_token
-from app.database import Base, Database, create_engine
+from app.database import Database, create_engine
 from app.dependencies import DbSession, bearer_token, get_current_user
 from app.main import app as service
 from app.settings import Settings, get_settings
 from tests import clients
+
+pytest_plugins = ["tests.databases"]
 
 MakeUser = Callable[..., Awaitable[User]]
 MakeToken = Callable[..., str]
@@ -35,24 +36,20 @@ WsConnect = Callable[..., AbstractAsyncContextManager[AsyncWebSocketSession]]
 
 # Nothing has read the settings yet: the tests see neither .env nor what this shell exports.
 Settings.model_config["env_file"] = None
-for name in Settings.model_fields:
-    os.environ.pop(name.upper(), None)
+others = {
+    name: os.environ[name] for name in os.environ if name.lower() not in Settings.model_fields
+}
+os.environ.clear()
+os.environ.update(others)
 os.environ["SECRET_KEY"] = "a key for the tests only, long enough for every HMAC: it has 64."
-os.environ["DATABASE_URL"] = "sqlite+aiosqlite:///:memory:"
 os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
 
 
 @pytest_asyncio.fixture(scope="session")
-async def engine() -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(get_settings().database_url)
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url)
     yield engine
     await engine.dispose()
-
-
-@pytest_asyncio.fixture(scope="session")
-async def async_create_tables(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
 
 
 @pytest_asyncio.fixture
@@ -67,11 +64,9 @@ async def async_db(engine: AsyncEngine, async_create_tables: None) -> AsyncItera
 
 
 @pytest_asyncio.fixture
-async def clean_database(tmp_path: Path) -> AsyncIterator[Database]:
+async def clean_database(clean_database_url: str) -> AsyncIterator[Database]:
     """A database of its own, for what needs real commits or several connections at once."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'clean.db'}")
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    database = Database(clean_database_url)
     yield database
     await database.close()
 

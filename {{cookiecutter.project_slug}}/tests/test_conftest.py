@@ -105,6 +105,6 @@ async def test_the_synchronous_client_is_refused_to_an_asynchronous_test(
         request.getfixturevalue("client")
 
 
-def test_no_setting_comes_from_outside() -> None:
+def test_no_setting_comes_from_outside(database_url: str) -> None:
     assert Settings.model_config["env_file"] is None
-    assert get_settings().database_url == "sqlite+aiosqlite:///:memory:"
+    assert get_settings().database_url == database_url

@@ -1,13 +1,15 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+import sqlalchemy
+from sqlalchemy import NullPool, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
-from app.database import Database
+from app.database import Database, configure
 from app.posts.models import Post
 
 
@@ -20,15 +22,14 @@ async def count_users(database: Database) -> int:
         return await session.scalar(select(func.count(User.id))) or 0
 
 
-async def pragma(connection: AsyncConnection, name: str) -> object:
-    return await connection.scalar(text(f"PRAGMA {name}"))
+def test_sqlite_is_opened_for_a_server(tmp_path: Path) -> None:
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'service.db'}", poolclass=NullPool)
+    configure(engine)
 
-
-async def test_sqlite_is_opened_for_a_server(clean_database: Database) -> None:
-    async with clean_database.engine.connect() as connection:
-        assert await pragma(connection, "foreign_keys") == 1
-        assert await pragma(connection, "journal_mode") == "wal"
-        assert await pragma(connection, "busy_timeout") == 5000
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 5000
 
 
 async def test_what_is_not_committed_is_rolled_back(clean_database: Database) -> None:
@@ -55,8 +56,8 @@ async def test_table_definitions_take_part_in_transactions(clean_database: Datab
     async with clean_database.engine.connect() as connection:
         await connection.execute(text("CREATE TABLE undone (id INTEGER)"))
         await connection.rollback()
-        tables = await connection.scalars(text("SELECT name FROM sqlite_master"))
-        assert "undone" not in tables.all()
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        assert "undone" not in tables
 
 
 async def test_foreign_keys_are_enforced(clean_database: Database) -> None:

@@ -105,12 +105,12 @@ async def test_every_request_gives_its_connection_back(
 async def test_requests_that_read_and_then_write_wait_for_one_another(
     real_app: FastAPI, clean_database: Database
 ) -> None:
-    @real_app.post("/counted")
-    async def counted(session: DbSession) -> None:
-        number = await session.scalar(select(func.count(User.id)))
+    @real_app.post("/counted/{number}")
+    async def counted(session: DbSession, number: int) -> None:
+        await session.scalar(select(func.count(User.id)))
         session.add(new_user(f"user{number}@example.com"))
 
-    statuses = await asyncio.gather(*(post(real_app, "/counted") for _ in range(5)))
+    statuses = await asyncio.gather(*(post(real_app, f"/counted/{n}") for n in range(5)))
 
     assert set(statuses) == {HTTPStatus.OK}
     assert await count_users(clean_database.engine) == 5

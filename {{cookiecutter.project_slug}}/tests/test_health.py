@@ -1,8 +1,8 @@
 from http import HTTPStatus
-from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import make_url
 
 from app.database import Database
 from app.realtime.broker import MemoryBroker
@@ -45,10 +45,10 @@ async def test_a_service_whose_events_reach_no_other_process_is_degraded(
 
 
 async def test_a_service_without_its_database_is_live_but_not_ready(
-    app: FastAPI, anonymous_client: httpx.AsyncClient, tmp_path: Path
+    app: FastAPI, anonymous_client: httpx.AsyncClient, database_url: str
 ) -> None:
-    missing = tmp_path / "missing" / "service.db"
-    app.state.database = Database(f"sqlite+aiosqlite:///{missing}")
+    missing = make_url(database_url).set(database="missing/service")
+    app.state.database = Database(missing.render_as_string(hide_password=False))
 
     ready = await anonymous_client.get("/health/ready")
     live = await anonymous_client.get("/health/live")
