@@ -52,6 +52,7 @@ async def test_a_blocked_loop_shows_as_lag() -> None:
     assert (REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0) - before > 0.1
 
 
+@pytest.mark.timeout(60)  # it starts processes
 def test_workers_are_added_up_and_what_dead_ones_had_open_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
