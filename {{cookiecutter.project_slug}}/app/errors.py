@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
 
+MOST_ERRORS = 20  # that one answer lists
+
 
 class ServiceError(Exception):
     """An error that knows how it is answered: subclasses say what happened."""
@@ -86,6 +88,12 @@ def problem(
     return ProblemResponse(body | members, status, headers)
 
 
+def _without_input(error: dict[str, Any]) -> dict[str, Any]:
+    """Keep what is said of an invalid input, which may be a password, or a megabyte of names."""
+    location = [part[:100] if isinstance(part, str) else part for part in error["loc"]]
+    return {"type": error["type"], "loc": location, "msg": error["msg"][:200]}
+
+
 def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ServiceError)
     async def service_error(_: Request, error: ServiceError) -> ProblemResponse:
@@ -101,8 +109,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-        # Without the input: a body may hold a password.
-        errors = [{key: e[key] for key in ("type", "loc", "msg")} for e in error.errors()]
+        errors = [_without_input(details) for details in error.errors()[:MOST_ERRORS]]
         return problem(422, "The request is not valid", errors=errors)
 
     @app.exception_handler(OperationalError)

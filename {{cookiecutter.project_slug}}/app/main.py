@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from app import about, health, metrics
 from app.auth import accounts
@@ -11,15 +10,13 @@ from app.auth import routes as auth
 from app.database import Database
 from app.errors import PROBLEM_RESPONSES, add_error_handlers
 from app.logs import configure_logging
-from app.observer import Observer
 from app.posts import routes as posts
 from app.realtime import events, websockets
 from app.realtime.hub import Hub
+from app.service import MAX_BODY_BYTES, Service
 from app.settings import get_settings
 from app.signals import stop_signals
 from app.telemetry import TELEMETRY
-
-MAX_BODY_BYTES = 1_000_000
 
 
 @asynccontextmanager
@@ -43,11 +40,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database, app.state.hub = None, Hub()
 
 
-class Service(FastAPI):
-    def build_middleware_stack(self) -> ASGIApp:
-        return Observer(super().build_middleware_stack())
-
-
 def create_app() -> FastAPI:
     app = Service(
         title=about.TITLE,
@@ -57,6 +49,7 @@ def create_app() -> FastAPI:
         responses=PROBLEM_RESPONSES,
         max_body_size=MAX_BODY_BYTES,
         telemetry=TELEMETRY,
+        openapi_url=None,  # until the settings say so
     )
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()

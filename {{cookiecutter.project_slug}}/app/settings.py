@@ -1,3 +1,4 @@
+import re
 from functools import cache
 from typing import Annotated, Literal
 
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.realtime.broker import broker_class
 
 NEW_KEY = """python -c "import secrets; print(secrets.token_urlsafe(48))\""""
+
+# RFC 6454, 6.2, as browsers write it: no path, no capitals.
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -44,6 +48,15 @@ def _comma_separated(value: object) -> object:
     return value
 
 
+def _origin(text: str) -> str:
+    if not ORIGIN.fullmatch(text):
+        raise ValueError("needs origins as browsers send them, such as https://app.example:8443")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
 class Settings(BaseSettings):
     """Environment variables of the same names in capitals; `.env` is read in development."""
 
@@ -67,8 +80,11 @@ class Settings(BaseSettings):
     refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
     """A session that is not refreshed for that long has ended."""
 
-    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
-    """Browser origins, separated by commas, whose pages may open `/ws/notifications`."""
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    """Origins, separated by commas, whose pages may use this service from a browser."""
+
+    docs: bool = True
+    """Serve `/docs`, `/redoc` and `/openapi.json`."""
 
     broker_url: Annotated[str, AfterValidator(_known_broker)] = "memory://"
     """Carries events from one process to the others."""

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -29,6 +30,10 @@ ERRORS: dict[str, Exception] = {
 }
 
 
+class Nothing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
 @pytest.fixture
 def app() -> FastAPI:
     """Make a small service that fails in every way."""
@@ -42,6 +47,9 @@ def app() -> FastAPI:
     @app.get("/number/{number}")
     async def number(number: int) -> int:
         return number
+
+    @app.post("/nothing")
+    async def nothing(_: Nothing) -> None: ...
 
     @app.websocket("/left")
     async def left(websocket: WebSocket) -> None:
@@ -108,6 +116,15 @@ async def test_an_invalid_request_names_the_field_but_not_the_input(
         }
     ]
     assert "hunter2" not in response.text
+
+
+async def test_the_answer_to_an_invalid_request_is_short(client: httpx.AsyncClient) -> None:
+    nonsense = {"x" * 300 + str(number): number for number in range(1000)}
+
+    response = await client.post("/nothing", json=nonsense)
+
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert len(response.content) < 10_000
 
 
 @pytest.mark.parametrize("name", ["operational", "interface", "pool"])

@@ -43,6 +43,12 @@ def test_a_weak_secret_key_is_refused_and_never_shown(
     ("name", "value"),
     [
         ("ACCESS_TOKEN_MINUTES", "0"),
+        ("ACCESS_TOKEN_MINUTES", "1441"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "app.example"),
+        ("ALLOWED_ORIGINS", "https://app.example/"),
+        ("ALLOWED_ORIGINS", "https://App.example"),
         ("BROKER_URL", "amqp://localhost"),
         ("DATABASE_URL", ""),
         ("HEARTBEAT_SECONDS", "0"),
@@ -72,9 +78,9 @@ def test_several_processes_need_a_broker_that_they_share(monkeypatch: pytest.Mon
 
 
 def test_allowed_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example, https://b.example,")
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example, http://[::1]:3000,")
 
-    assert read().allowed_origins == ("https://a.example", "https://b.example")
+    assert read().allowed_origins == ("https://a.example", "http://[::1]:3000")
 
 
 def test_allowed_origins_may_be_given_in_code() -> None:

@@ -1,7 +1,7 @@
 from http import HTTPStatus
 from typing import Annotated, ClassVar
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, BackgroundTasks, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.auth.credentials import check_credentials, read_credentials
@@ -17,7 +17,7 @@ from app.auth.sessions import (
     start_session,
 )
 from app.auth.tokens import create_access_token, decode_access_token
-from app.dependencies import BearerToken, CurrentUser, DbSession
+from app.dependencies import BearerToken, CurrentHub, CurrentUser, DbSession
 from app.errors import ConflictError, ForbiddenError, ServiceError, conflict
 from app.settings import get_settings
 
@@ -58,26 +58,36 @@ async def login(session: DbSession, form: Annotated[OAuth2PasswordRequestForm, D
 
 
 @router.post("/refresh")
-async def refresh(session: DbSession, sent: Refresh) -> Token:
+async def refresh(session: DbSession, hub: CurrentHub, sent: Refresh) -> Token:
     """Exchange a refresh token for the next tokens; to use one twice ends its session."""
     old = sent.refresh_token.get_secret_value()
     rotated = await rotate(session, old)
     if rotated is None:
-        await end_session(session, session_id_of(old))
-        await session.commit()  # the error rolls back what comes later
+        session_id = session_id_of(old)
+        user_id = await end_session(session, session_id)
+        await session.commit()  # the error would roll it back
+        if user_id is not None:
+            await hub.disconnect(user_id, session_id)
         raise InvalidRefreshTokenError
     user_id, new = rotated
     return _tokens(await session.get_one(User, user_id), new)
 
 
 @router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
-async def logout(session: DbSession, user: CurrentUser, token: BearerToken) -> None:
+async def logout(
+    session: DbSession,
+    user: CurrentUser,
+    token: BearerToken,
+    hub: CurrentHub,
+    after_commit: BackgroundTasks,
+) -> None:
     """End the session of the token; a token without one ends all of the user's."""
     session_id = decode_access_token(token).session_id
     if session_id is None:
         await end_access(session, user)
     else:
         await end_session(session, session_id)
+    after_commit.add_task(hub.disconnect, user.id, session_id)
 
 
 @router.get("/me", response_model=UserRead)
@@ -86,13 +96,20 @@ async def read_me(user: CurrentUser) -> User:
 
 
 @router.put("/me/password", status_code=HTTPStatus.NO_CONTENT)
-async def change_password(session: DbSession, user: CurrentUser, change: PasswordChange) -> None:
+async def change_password(
+    session: DbSession,
+    user: CurrentUser,
+    change: PasswordChange,
+    hub: CurrentHub,
+    after_commit: BackgroundTasks,
+) -> None:
     """Set a new password and end all sessions, also this one."""
     await session.commit()  # gives the connection back before the slow part
     if not await verify_password(change.current_password, user.password_hash):
         raise WrongPasswordError
     user.password_hash = await hash_password(change.new_password)
     await end_access(session, user)
+    after_commit.add_task(hub.disconnect, user.id)
 
 
 def _tokens(user: User, refresh_token: str) -> Token:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from app.auth.sessions import LoginSession, rotate, start_session
 from app.auth.tokens import create_access_token, decode_access_token
 from app.database import Database
 from tests.clients import bearer
-from tests.conftest import MakeUser
+from tests.conftest import MakeUser, WsConnect
 
 PASSWORD = "correct horse"
 
@@ -34,6 +35,12 @@ async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
 async def status(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
     """Of what the access token gets."""
     return (await client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code
+
+
+async def close_code(socket: AsyncWebSocketSession) -> int:
+    with pytest.raises(WebSocketDisconnect) as closed:
+        await socket.receive(timeout=2)
+    return int(closed.value.code)
 
 
 @pytest.fixture
@@ -190,6 +197,59 @@ async def test_a_new_password_ends_all_sessions_and_is_the_one_that_counts(
     form = {"username": ada.email, "password": "battery staple"}
     again = await anonymous_client.post("/auth/token", data=form)
     assert await status(anonymous_client, again.json()) == HTTPStatus.OK
+
+
+async def test_sockets_are_closed_with_their_session(
+    anonymous_client: httpx.AsyncClient, ada: User, ws_connect: WsConnect
+) -> None:
+    ended, other = await login(anonymous_client, ada), await login(anonymous_client, ada)
+    headers = bearer(ended["access_token"])
+
+    async with (
+        ws_connect("/ws/notifications", ended["access_token"]) as closed,
+        ws_connect("/ws/notifications", other["access_token"]) as open_,
+    ):
+        for socket in (closed, open_):
+            await socket.send_json({"type": "ping"})
+            await socket.receive_json(timeout=2)
+        await anonymous_client.post("/auth/logout", headers=headers)
+        assert await close_code(closed) == 4401
+        await open_.send_json({"type": "ping"})
+        assert await open_.receive_json(timeout=2) == {"type": "pong"}
+
+
+@pytest.mark.parametrize("way", ["reuse", "password", "deactivation", "role", "logout-of-all"])
+async def test_sockets_are_closed_when_access_ends(
+    way: str,
+    anonymous_client: httpx.AsyncClient,
+    ada: User,
+    make_user: MakeUser,
+    ws_connect: WsConnect,
+) -> None:
+    first = await login(anonymous_client, ada)
+    tokens = (await refresh(anonymous_client, first["refresh_token"])).json()
+    headers = bearer(tokens["access_token"])
+    root = await make_user("root@example.com", role="admin")
+    as_admin = bearer(create_access_token(root.id, root.role))
+    change = {"current_password": PASSWORD, "new_password": "battery staple"}
+    path = f"/users/{ada.id}"
+
+    async with ws_connect("/ws/notifications", tokens["access_token"]) as socket:
+        await socket.send_json({"type": "ping"})
+        await socket.receive_json(timeout=2)
+        match way:
+            case "reuse":
+                await refresh(anonymous_client, first["refresh_token"])
+            case "password":
+                await anonymous_client.put("/auth/me/password", json=change, headers=headers)
+            case "deactivation":
+                await anonymous_client.patch(path, json={"active": False}, headers=as_admin)
+            case "role":
+                await anonymous_client.patch(path, json={"role": "admin"}, headers=as_admin)
+            case _:
+                sessionless = bearer(create_access_token(ada.id, ada.role))
+                await anonymous_client.post("/auth/logout", headers=sessionless)
+        assert await close_code(socket) == 4401
 
 
 async def test_a_new_password_takes_the_current_one(

@@ -1,0 +1,70 @@
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import problem
+from app.observer import Observer
+from app.settings import get_settings
+
+MAX_BODY_BYTES = 1_000_000
+
+HEADERS = [
+    (b"cache-control", b"no-store"),  # answers are one user's
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),  # seconds; browsers heed it over TLS only
+    (b"x-content-type-options", b"nosniff"),
+]
+DATA = [*HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
+# The pages of the documentation load scripts and styles, but nobody frames them.
+PAGE = [*HEADERS, (b"content-security-policy", b"frame-ancestors 'none'")]
+
+
+class Service(FastAPI):
+    """An application whose every answer, that to a bug too, is logged and has the same headers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        settings = get_settings()  # not before: an import needs no settings
+        if settings.docs:
+            self.openapi_url = "/openapi.json"
+            self.setup()
+        app = CORSMiddleware(
+            BodyLimit(super().build_middleware_stack(), MAX_BODY_BYTES),
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+            expose_headers=["Retry-After", "WWW-Authenticate"],
+        )
+        return Observer(SecurityHeaders(app))
+
+
+class SecurityHeaders:
+    """Adds those headers that an answer does not have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = dict(message["headers"])
+                is_page = headers.get(b"content-type", b"").startswith(b"text/html")
+                defaults = PAGE if is_page else DATA
+                missing = [header for header in defaults if header[0] not in headers]
+                message["headers"] = [*message["headers"], *missing]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Refuses a body that says it is too large; Starlette alone would do so in plain text."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self._refusal = problem(413, f"The body has more than {limit} bytes")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = dict(scope.get("headers", ())).get(b"content-length", b"")
+        too_large = length.isdigit() and int(length) > self._limit
+        await (self._refusal if too_large else self._app)(scope, receive, send)
