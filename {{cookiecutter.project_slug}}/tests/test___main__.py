@@ -72,12 +72,12 @@ def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(
     assert received == [signal.SIGTERM]
 
 
-def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
+def test_without_a_setting_it_ends_with_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.delenv("DATABASE_URL")
 
-    with pytest.raises(SystemExit, match="^Settings: SECRET_KEY is not set; ") as end:
+    with pytest.raises(SystemExit, match="^Settings: DATABASE_URL is not set; ") as end:
         main()
 
     assert "\n" not in str(end.value)
