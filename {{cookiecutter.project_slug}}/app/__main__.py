@@ -1,13 +1,65 @@
 """`python -m app` serves the service as the settings say."""
 
+import signal
+import socket
 import sys
+from contextlib import suppress
+from functools import partial
+from types import FrameType
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from app.logs import configure_logging
-from app.settings import SettingsError, get_settings
+from app.settings import Settings, SettingsError, get_settings
 
-DRAIN_SECONDS = 3  # what is still open when the service stops is cut off after that
+DRAIN_SECONDS = 2  # what is still open when the service stops is cut off after that
+
+
+class Workers(Multiprocess):
+    """Several processes behind one port; a second signal ends them at once."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _: FrameType | None) -> None:
+        if self.signal_queue or self.should_exit.is_set():
+            for process in self.processes:
+                process.process.kill()
+        self.signal_queue.append(number)
+
+
+def configure(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        "app.main:app",
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,  # app/observer.py has it
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        ws_max_size=settings.ws_max_frame_bytes,
+        ws_per_message_deflate=False,  # costs 30 KiB and much time for each socket
+        ws_ping_interval=settings.stuck_peer_seconds / 2,
+        ws_ping_timeout=settings.stuck_peer_seconds / 2,
+    )
+
+
+def listen(config: uvicorn.Config, stuck_peer_seconds: int) -> socket.socket:
+    """Bind a socket that gives up peers which vanish or do not read, where the system can."""
+    listener = config.bind_socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": max(1, stuck_peer_seconds // 2),  # seconds
+        "TCP_KEEPINTVL": max(1, stuck_peer_seconds // 4),
+        "TCP_USER_TIMEOUT": stuck_peer_seconds * 1000,
+    }
+    for name in options.keys() & vars(socket):
+        listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), options[name])
+    return listener
 
 
 def main() -> None:
@@ -16,17 +68,15 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     configure_logging(settings)
-    uvicorn.run(
-        "app.main:app",
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,  # app/observer.py has it
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        ws_max_size=settings.ws_max_frame_bytes,
-        ws_per_message_deflate=False,  # costs 30 KiB and much time for each socket
-    )
+    config = configure(settings)
+    with listen(config, settings.stuck_peer_seconds) as listener:
+        serve = (
+            Workers(config, [listener]).run
+            if config.workers > 1
+            else partial(uvicorn.Server(config).run, [listener])
+        )
+        with suppress(KeyboardInterrupt):  # Ctrl-C: a server that has stopped raises it again
+            serve()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
+from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth.bearer import bearer_token
 from app.auth.models import Role, User
+from app.auth.tokens import AccessToken
 from app.auth.users import authenticate
 from app.database import Database
 from app.errors import ForbiddenError
 from app.realtime.hub import Hub
+
+bearer_token = OAuth2PasswordBearer(tokenUrl="/auth/token")
 
 
 class NotAnAdminError(ForbiddenError):
@@ -48,6 +51,12 @@ async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession
 # response, never a 201 for a row that does not exist.
 DbSession = Annotated[AsyncSession, Depends(get_async_db, scope="function")]
 BearerToken = Annotated[str, Depends(bearer_token)]
+
+
+async def get_access_token(encoded: BearerToken, session: DbSession) -> AccessToken:
+    """Return the verified bearer token; raises `InvalidTokenError` where there is none."""
+    token, _ = await authenticate(session, encoded)
+    return token
 
 
 async def get_current_user(token: BearerToken, session: DbSession) -> User:

@@ -11,7 +11,7 @@ from app.database import Database
 from app.errors import PROBLEM_RESPONSES, add_error_handlers
 from app.logs import configure_logging
 from app.posts import routes as posts
-from app.realtime import events, websockets
+from app.realtime import events, notifications, websockets
 from app.realtime.hub import Hub
 from app.service import MAX_BODY_BYTES, Service
 from app.settings import get_settings
@@ -54,7 +54,7 @@ def create_app() -> FastAPI:
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()
     add_error_handlers(app)
-    for feature in (auth, accounts, posts, events, websockets, health, metrics):
+    for feature in (auth, accounts, posts, events, notifications, websockets, health, metrics):
         app.include_router(feature.router)
     return app
 

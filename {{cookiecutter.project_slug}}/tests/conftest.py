@@ -9,21 +9,24 @@ from functools import partial
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.auth.bearer import bearer_token
-from app.auth.models import User
+from app.auth.models import Role, User
+from app.auth.passwords import hash_password
+from app.auth.tokens import ALGORITHM, TYPE, create_access_token
 from app.database import Database, create_engine
-from app.dependencies import DbSession, get_current_user
+from app.dependencies import bearer_token
 from app.main import app as service
-from app.settings import Settings
-from tests import clients, users
+from app.settings import Settings, get_settings
+from tests import clients
 
 pytest_plugins = ["tests.databases"]
 
@@ -38,7 +41,7 @@ others = {
 }
 os.environ.clear()
 os.environ.update(others)
-os.environ |= users.ENVIRONMENT
+os.environ["SECRET_KEY"] = "a key for the tests only, long enough for every HMAC: it has 64."
 os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
 
 
@@ -96,11 +99,17 @@ async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def make_user(async_db: AsyncSession) -> MakeUser:
-    """Store a user: `users.new_user` says what can be chosen."""
+    """Store a user; only one with a password pays for its hash."""
     numbers = itertools.count(1)
 
-    async def make(name: str | None = None, **options: Any) -> User:
-        user = await users.new_user(name or f"user{next(numbers)}@example.com", **options)
+    async def make(
+        email: str | None = None, *, password: str | None = None, role: str = Role.USER
+    ) -> User:
+        user = User(
+            email=email or f"user{next(numbers)}@example.com",
+            password_hash=await hash_password(SecretStr(password)) if password else "",
+            role=role,
+        )
         async_db.add(user)
         await async_db.commit()
         return user
@@ -113,17 +122,18 @@ async def user(make_user: MakeUser) -> User:
     return await make_user("user@example.com")
 
 
-@pytest_asyncio.fixture(scope="session")
-async def issuer() -> AsyncIterator[None]:
-    """Whoever issues the tokens is there."""
-    async with users.issuer():
-        yield
-
-
 @pytest.fixture
-def make_token(issuer: None) -> MakeToken:
+def make_token() -> MakeToken:
     """Mint a user's access token; claims can be changed, and left out by None."""
-    return users.mint
+
+    def make(user: User, **changes: Any) -> str:
+        token = create_access_token(user.id, user.role)
+        claims = jwt.decode(token, options={"verify_signature": False}) | changes
+        claims = {name: value for name, value in claims.items() if value is not None}
+        key = get_settings().secret_key.get_secret_value()
+        return jwt.encode(claims, key, ALGORITHM, headers={"typ": TYPE})
+
+    return make
 
 
 @pytest.fixture
@@ -132,17 +142,15 @@ def auth_headers(user: User, make_token: MakeToken) -> dict[str, str]:
 
 
 @pytest.fixture
-def signed_in(app: FastAPI, user: User) -> dict[str, str]:
+def signed_in(app: FastAPI, user: User, make_token: MakeToken) -> dict[str, str]:
     """Headers whose requests are `user`'s by dependency override; other requests are not."""
 
-    async def signed_in_user(connection: HTTPConnection, session: DbSession) -> User:
+    async def signed_in_token(connection: HTTPConnection) -> str | None:
         if "X-Signed-In" in connection.headers and "Authorization" not in connection.headers:
-            return user
-        token = await bearer_token(connection)
-        assert token
-        return await get_current_user(token, session)
+            return make_token(user)
+        return await bearer_token(connection)
 
-    app.dependency_overrides[get_current_user] = signed_in_user
+    app.dependency_overrides[bearer_token] = signed_in_token
     return {"X-Signed-In": "yes"}
 
 

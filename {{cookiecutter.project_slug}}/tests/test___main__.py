@@ -1,14 +1,17 @@
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import httpx
 import pytest
+import uvicorn
 from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
+from uvicorn.supervisors.multiprocess import SIGNALS
 
-from app.__main__ import main
+from app.__main__ import Workers, listen, main
 from app.settings import get_settings
 
 
@@ -72,12 +75,48 @@ def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(
     assert received == [signal.SIGTERM]
 
 
-def test_without_a_setting_it_ends_with_one_line_that_says_what_to_do(
+@pytest.fixture
+def _handlers_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers_restored")
+def test_a_second_signal_ends_several_processes_at_once() -> None:
+    config = uvicorn.Config("app.main:app", workers=2, log_config=None)
+
+    def end_twice() -> None:
+        deadline = time.monotonic() + 5
+        while len(workers.processes) < config.workers:
+            assert time.monotonic() < deadline
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
+        workers = Workers(config, [listener])
+        ending = thread.submit(end_twice)
+        workers.run()
+    ending.result()
+
+    assert [process.exitcode for process in workers.processes] == [-signal.SIGKILL] * 2
+
+
+def test_peers_that_vanish_or_do_not_read_are_given_up() -> None:
+    with listen(uvicorn.Config("app.main:app", port=0), stuck_peer_seconds=20) as listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 5
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+
+
+def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.delenv("SECRET_KEY")
 
-    with pytest.raises(SystemExit, match="^Settings: DATABASE_URL is not set; ") as end:
+    with pytest.raises(SystemExit, match="^Settings: SECRET_KEY is not set; ") as end:
         main()
 
     assert "\n" not in str(end.value)

@@ -1,63 +1,34 @@
-import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import format_sse_event
-from starlette.types import Receive, Scope, Send
 
-from app.dependencies import CurrentHub
+from app.auth.tokens import AccessToken
+from app.dependencies import CurrentHub, get_access_token
 from app.realtime.hub import Hub
+from app.realtime.streams import EventStream, retry
+from app.realtime.subscription import StreamSubscription
 from app.settings import Settings, get_settings
 
+CurrentSettings = Annotated[Settings, Depends(get_settings)]
+
 router = APIRouter(prefix="/events", tags=["events"])
+stream: dict[str, Any] = {
+    "response_class": EventStream,
+    "status_code": HTTPStatus.OK,
+    "responses": {200: {"content": {"text/event-stream": {}}, "description": "Events"}},
+}
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events whose generator ends when their reader leaves.
-
-    FastAPI's own response does not end it for a reader who stops reading first.
-    """
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncGenerator[bytes]) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx: send at once
-        super().__init__(events, headers=headers)
-        self._events = events
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        streaming = asyncio.create_task(self.stream_response(send))
-        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
-        try:
-            ended, _ = await asyncio.wait((streaming, leaving), return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()  # raises what went wrong
-        finally:
-            streaming.cancel()
-            leaving.cancel()
-            await asyncio.wait((streaming, leaving))
-
-    async def stream_response(self, send: Send) -> None:
-        async with aclosing(self._events):
-            await super().stream_response(send)
-
-
-@router.get(
-    "/heartbeat",
-    response_class=EventStream,
-    status_code=HTTPStatus.OK,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "One event a beat"}},
-)
+@router.get("/heartbeat", **stream)
 async def heartbeat(
     hub: CurrentHub,
-    settings: Annotated[Settings, Depends(get_settings)],
+    settings: CurrentSettings,
     count: Annotated[int | None, Query(ge=1, description="endless if left out")] = None,
 ) -> EventStream:
     """Send an event at once and then one every `HEARTBEAT_SECONDS`."""
@@ -69,6 +40,41 @@ async def beats(hub: Hub, interval: float, count: int | None = None) -> AsyncGen
         if number > 1:
             await hub.pause(interval)
         if hub.stopping:
+            yield retry()
             return
         data = json.dumps({"time": datetime.now(UTC).isoformat()})
         yield format_sse_event(event="heartbeat", data_str=data, id=str(number))
+
+
+async def subscribe(
+    token: Annotated[AccessToken, Depends(get_access_token)],
+    hub: CurrentHub,
+    settings: CurrentSettings,
+) -> AsyncIterator[StreamSubscription]:
+    """Keep a place in the hub until the response has ended, however it ends."""
+    with hub.subscribe(StreamSubscription(token, settings)) as subscription:
+        yield subscription
+
+
+@router.get("/notifications", **stream)
+async def notifications(
+    hub: CurrentHub,
+    subscription: Annotated[StreamSubscription, Depends(subscribe)],
+    last_event_id: Annotated[str | None, Header(description="the last one received")] = None,
+) -> EventStream:
+    """Send the caller's events: those missed since `Last-Event-ID`, or `reset`, and new ones."""
+    gone = last_event_id is not None and not hub.resume(subscription, last_event_id)
+    events = EventStream(subscribed(subscription, reset_to=hub.history.newest_id if gone else None))
+    subscription.cut = events.cut
+    return events
+
+
+async def subscribed(
+    subscription: StreamSubscription, reset_to: str | None
+) -> AsyncGenerator[bytes]:
+    yield retry()
+    if reset_to is not None:
+        yield format_sse_event(event="reset", data_str="{}", id=reset_to)
+    async for event in subscription:
+        yield event
+    yield retry()

@@ -1,19 +1,22 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from starlette.types import Message, Scope
 
+from app.auth.models import User
 from app.realtime import events
 from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
-from tests import clients
+from tests.clients import bearer
+from tests.conftest import MakeToken
+from tests.realtime.subscriptions import socket
 
 PATH = "/events/heartbeat"
 
@@ -74,16 +77,17 @@ async def test_between_two_beats_lies_the_interval() -> None:
         assert later - earlier >= timedelta(seconds=0.049)  # timers may fire a tick early
 
 
-async def test_the_beats_end_when_the_service_stops() -> None:
+async def test_the_beats_end_when_the_service_stops_and_say_when_to_come_back() -> None:
     hub = Hub()
     beats = events.beats(hub, 3600)
     await anext(beats)
-    second = asyncio.create_task(anext(beats, b"the end"))
+    last = asyncio.create_task(anext(beats, b""))
     await asyncio.sleep(0)
 
     hub.stop()
 
-    assert await second == b"the end"
+    assert (await last).startswith(b"retry: ")
+    assert await anext(beats, b"the end") == b"the end"
 
 
 async def test_the_stream_goes_on_while_it_is_read(live_server: str) -> None:
@@ -104,65 +108,108 @@ def test_the_stream_can_be_read_from_a_synchronous_test_too(client: TestClient) 
     assert lines[0] == lines[4] == "event: heartbeat"
 
 
-@pytest.fixture
-def ended() -> asyncio.Event:
-    return asyncio.Event()
+NOTIFICATIONS = "/events/notifications"
 
 
-@pytest.fixture
-def endless(ended: asyncio.Event) -> AsyncGenerator[bytes]:
-    async def beat() -> AsyncGenerator[bytes]:
-        try:
-            while True:
-                yield b": beat\n\n"
-                await asyncio.sleep(0.01)
-        finally:
-            ended.set()
-
-    return beat()
-
-
-async def test_a_stream_ends_when_its_reader_leaves(
-    endless: AsyncGenerator[bytes], ended: asyncio.Event
-) -> None:
+@asynccontextmanager
+async def listening(
+    address: str, token: str, last_event_id: str | None = None
+) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
+    """Read `/events/notifications`, past the first line, which says when to come back."""
+    headers = bearer(token) | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     async with (
-        clients.live_server(events.EventStream(endless)) as address,
-        httpx.AsyncClient(base_url=address) as client,
+        httpx.AsyncClient(base_url=address, headers=headers) as client,
+        client.stream("GET", NOTIFICATIONS) as response,
     ):
-        async with client.stream("GET", "/") as response:
-            await anext(response.aiter_lines())
-        async with asyncio.timeout(2):
-            await ended.wait()
+        events = blocks(response.aiter_lines())
+        assert 1000 <= int((await anext(events))["retry"]) <= 5000
+        yield events
 
 
-async def test_a_stream_ends_while_its_reader_does_not_read(
-    endless: AsyncGenerator[bytes], ended: asyncio.Event
+async def blocks(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, str]]:
+    block: dict[str, str] = {}
+    async for line in lines:
+        if not line:
+            yield block
+            block = {}
+        else:
+            field, _, value = line.partition(": ")
+            block[field] = value
+
+
+@pytest.fixture
+def hub(app: FastAPI) -> Hub:
+    hub: Hub = app.state.hub
+    return hub
+
+
+async def test_notifications_are_the_events_of_the_user(
+    live_server: str, user: User, make_token: MakeToken, hub: Hub
 ) -> None:
-    sending = asyncio.Event()
+    async with listening(live_server, make_token(user)) as events:
+        await hub.publish("news", "for another", user_id=user.id + 1)
+        event_id = await hub.publish("news", "for all\n")
 
-    async def never_received() -> Message:
-        return await asyncio.Future()
-
-    async def never_sent(message: Message) -> None:
-        if message["type"] == "http.response.body":
-            sending.set()
-            await asyncio.Future()
-
-    scope: Scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
-    response = events.EventStream(endless)
-    stream = asyncio.create_task(response(scope, never_received, never_sent))
-    await sending.wait()
-    stream.cancel()
-    await asyncio.wait([stream])
-
-    assert ended.is_set()
+        assert await anext(events) == {"event": "news", "data": '"for all\\n"', "id": event_id}
 
 
-async def test_a_bug_in_a_stream_does_not_stay_hidden() -> None:
-    async def broken() -> AsyncGenerator[bytes]:
-        yield b""
-        raise ZeroDivisionError
+async def test_missed_notifications_come_first_and_once(
+    live_server: str, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    ids = [await hub.publish("news", number) for number in range(3)]
+    async with listening(live_server, make_token(user), ids[0]) as events:
+        ids.append(await hub.publish("news", 3))
 
-    async with clients.http_client(events.EventStream(broken())) as client:
-        with pytest.raises(ZeroDivisionError):
-            await client.get("/")
+        assert [(await anext(events))["id"] for _ in range(3)] == ids[1:]
+
+
+async def test_a_reader_who_missed_too_much_is_told_to_read_the_state_again(
+    live_server: str, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    newest = await hub.publish("news", 1)
+    async with listening(live_server, make_token(user), "1-1") as events:
+        assert await anext(events) == {"event": "reset", "data": "{}", "id": newest}
+
+
+async def test_notifications_end_with_their_place_in_the_hub_and_say_when_to_come_back(
+    live_server: str, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    async with listening(live_server, make_token(user)) as events:
+        assert len(hub) == 1
+        await hub.disconnect(user.id)
+
+        assert [list(event) async for event in events] == [["retry"]]
+    assert len(hub) == 0
+
+
+async def test_a_reader_who_leaves_leaves_nothing_behind(
+    live_server: str, user: User, make_token: MakeToken, hub: Hub
+) -> None:
+    async with listening(live_server, make_token(user)):
+        assert len(hub) == 1
+    async with asyncio.timeout(5):
+        while len(hub):
+            await asyncio.sleep(0.001)
+
+
+async def test_notifications_need_a_token(anonymous_client: httpx.AsyncClient) -> None:
+    assert (await anonymous_client.get(NOTIFICATIONS)).status_code == 401
+
+
+async def test_one_stream_too_many_is_refused(
+    app: FastAPI, async_client: httpx.AsyncClient, hub: Hub, user: User
+) -> None:
+    app.dependency_overrides[get_settings] = lambda: Settings(ws_max_sockets_per_user=1)
+    with hub.subscribe(socket(user.id)):
+        response = await async_client.get(NOTIFICATIONS)
+
+    assert response.status_code == 429
+    assert response.json()["detail"] == "This user has too many open sockets and streams"
+
+
+def test_notifications_can_be_read_from_a_synchronous_test_too(client: TestClient) -> None:
+    with client.stream("GET", NOTIFICATIONS) as response:
+        lines = response.iter_lines()
+        assert next(lines).startswith("retry: ")
+        client.post("/posts/", json={"title": "Hello", "slug": "hello"})
+        assert next(line for line in lines if line.startswith("event")) == "event: post.created"

@@ -1,0 +1,80 @@
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from app.auth.models import Role, User
+from tests.clients import bearer
+from tests.conftest import MakeToken, MakeUser
+from tests.realtime.subscriptions import sent, stream
+
+PATH = "/notifications"
+
+
+@pytest_asyncio.fixture
+async def admin(make_user: MakeUser, make_token: MakeToken) -> dict[str, str]:
+    return bearer(make_token(await make_user(role=Role.ADMIN)))
+
+
+async def test_an_admin_sends_an_event_to_one_user(
+    app: FastAPI, anonymous_client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    hub = app.state.hub
+    with hub.subscribe(stream(1)) as addressed, hub.subscribe(stream(2)) as other:
+        event = {"user_id": 1, "event": "mail.arrived", "data": {"unread": 1}}
+        response = await anonymous_client.post(PATH, json=event, headers=admin)
+
+        (received,) = await sent(addressed)
+        assert await sent(other) == []
+    assert response.status_code == 202
+    lines = received.decode().split("\n")
+    assert lines[:2] == ["event: mail.arrived", 'data: {"unread": 1}']
+    assert lines[2] == f"id: {response.json()['id']}"
+
+
+@pytest.mark.parametrize("addressee", [{}, {"user_id": None}])
+async def test_an_admin_sends_an_event_to_all(
+    addressee: dict[str, Any],
+    app: FastAPI,
+    anonymous_client: httpx.AsyncClient,
+    admin: dict[str, str],
+) -> None:
+    with app.state.hub.subscribe(stream(1)) as ada, app.state.hub.subscribe(stream(2)) as bob:
+        await anonymous_client.post(PATH, json={"event": "news"} | addressee, headers=admin)
+
+        assert len(await sent(ada)) == len(await sent(bob)) == 1
+
+
+async def test_others_may_not(
+    anonymous_client: httpx.AsyncClient, user: User, make_token: MakeToken
+) -> None:
+    event = {"event": "news"}
+
+    assert (await anonymous_client.post(PATH, json=event)).status_code == 401
+    headers = bearer(make_token(user))
+    assert (await anonymous_client.post(PATH, json=event, headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"event": "two\\nlines"}',
+        '{"event": "nul\\u0000"}',
+        '{"event": "line\\n"}',
+        '{"event": ""}',
+        '{"event": "news", "data": NaN}',
+        '{"event": "news", "user_id": 0}',
+        '{"event": "news", "users": [1]}',
+        "{}",
+    ],
+)
+async def test_what_is_no_event_is_refused(
+    body: str, anonymous_client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    response = await anonymous_client.post(
+        PATH, content=body, headers=admin | {"Content-Type": "application/json"}
+    )
+
+    assert response.status_code == 422
