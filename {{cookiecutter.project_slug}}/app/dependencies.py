@@ -3,17 +3,15 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
-from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.auth.bearer import bearer_token
 from app.auth.models import Role, User
 from app.auth.tokens import AccessToken
 from app.auth.users import authenticate
 from app.database import Database
 from app.errors import ForbiddenError
 from app.realtime.hub import Hub
-
-bearer_token = OAuth2PasswordBearer(tokenUrl="/auth/token")
 
 
 class NotAnAdminError(ForbiddenError):

@@ -6,15 +6,13 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     ValidationError,
     ValidationInfo,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.auth.settings import AuthSettings
 from app.realtime.broker import broker_class
-
-NEW_KEY = """python -c "import secrets; print(secrets.token_urlsafe(48))\""""
 
 # RFC 6454, 6.2, as browsers write it: no path, no capitals.
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
@@ -22,13 +20,6 @@ ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 class SettingsError(Exception):
     """A setting is missing or unsafe; the message is one line that names it and the way out."""
-
-
-def _strong(key: SecretStr) -> SecretStr:
-    secret = key.get_secret_value().encode()
-    if len(secret) < 32 or len(set(secret)) < 10:  # as long as the hash: RFC 7518, 3.2
-        raise ValueError(f"needs 32 random bytes or more, as printed by: {NEW_KEY}")
-    return key
 
 
 def _known_broker(url: str) -> str:
@@ -57,7 +48,7 @@ def _origin(text: str) -> str:
 Origin = Annotated[str, AfterValidator(_origin)]
 
 
-class Settings(BaseSettings):
+class Settings(AuthSettings, BaseSettings):
     """Environment variables of the same names in capitals; `.env` is read in development."""
 
     model_config = SettingsConfigDict(
@@ -69,16 +60,8 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    secret_key: Annotated[SecretStr, AfterValidator(_strong)]
-    """Signs the access tokens."""
-
     database_url: str
     """SQLAlchemy URL with an asynchronous driver."""
-
-    access_token_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
-
-    refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
-    """A session that is not refreshed for that long has ended."""
 
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """Origins, separated by commas, whose pages may use this service from a browser."""
@@ -149,8 +132,8 @@ def _explain(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_input=False):
         name = ".".join(map(str, problem["loc"])).upper()
         if problem["type"] == "missing":
-            hint = f"the output of: {NEW_KEY}" if name == "SECRET_KEY" else "see .env.example"
-            problems.append(f"{name} is not set; put it into .env or the environment ({hint})")
+            meaning = Settings.model_fields[name.lower()].description
+            problems.append(f"{name} is not set; put it into .env or the environment. {meaning}")
         else:
             problems.append(f"{name}: {problem['msg']}")
     return "Settings: " + "; ".join(problems)

@@ -75,10 +75,10 @@ class LiveServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def live_server(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve on an ephemeral port and yield the address."""
+async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIterator[str]:
+    """Serve on an ephemeral port, unless there is a listener already, and yield the address."""
     server = LiveServer(app)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with on or socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
         await server.ready.wait()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

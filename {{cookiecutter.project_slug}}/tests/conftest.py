@@ -9,24 +9,20 @@ from functools import partial
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
-from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.auth.models import Role, User
-from app.auth.passwords import hash_password
-from app.auth.tokens import ALGORITHM, TYPE, create_access_token
+from app.auth.bearer import bearer_token
+from app.auth.models import User
 from app.database import Database, create_engine
-from app.dependencies import bearer_token
 from app.main import app as service
-from app.settings import Settings, get_settings
-from tests import clients
+from app.settings import Settings
+from tests import clients, users
 
 pytest_plugins = ["tests.databases"]
 
@@ -41,7 +37,7 @@ others = {
 }
 os.environ.clear()
 os.environ.update(others)
-os.environ["SECRET_KEY"] = "a key for the tests only, long enough for every HMAC: it has 64."
+os.environ |= users.ENVIRONMENT
 os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
 
 
@@ -99,17 +95,11 @@ async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def make_user(async_db: AsyncSession) -> MakeUser:
-    """Store a user; only one with a password pays for its hash."""
+    """Store a user: `users.new_user` says what can be chosen."""
     numbers = itertools.count(1)
 
-    async def make(
-        email: str | None = None, *, password: str | None = None, role: str = Role.USER
-    ) -> User:
-        user = User(
-            email=email or f"user{next(numbers)}@example.com",
-            password_hash=await hash_password(SecretStr(password)) if password else "",
-            role=role,
-        )
+    async def make(name: str | None = None, **options: Any) -> User:
+        user = await users.new_user(name or f"user{next(numbers)}@example.com", **options)
         async_db.add(user)
         await async_db.commit()
         return user
@@ -122,18 +112,17 @@ async def user(make_user: MakeUser) -> User:
     return await make_user("user@example.com")
 
 
+@pytest_asyncio.fixture(scope="session")
+async def issuer() -> AsyncIterator[None]:
+    """Whoever issues the tokens is there."""
+    async with users.issuer():
+        yield
+
+
 @pytest.fixture
-def make_token() -> MakeToken:
+def make_token(issuer: None) -> MakeToken:
     """Mint a user's access token; claims can be changed, and left out by None."""
-
-    def make(user: User, **changes: Any) -> str:
-        token = create_access_token(user.id, user.role)
-        claims = jwt.decode(token, options={"verify_signature": False}) | changes
-        claims = {name: value for name, value in claims.items() if value is not None}
-        key = get_settings().secret_key.get_secret_value()
-        return jwt.encode(claims, key, ALGORITHM, headers={"typ": TYPE})
-
-    return make
+    return users.mint
 
 
 @pytest.fixture

@@ -111,12 +111,12 @@ def test_peers_that_vanish_or_do_not_read_are_given_up() -> None:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
 
 
-def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
+def test_without_a_setting_it_ends_with_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.delenv("DATABASE_URL")
 
-    with pytest.raises(SystemExit, match="^Settings: SECRET_KEY is not set; ") as end:
+    with pytest.raises(SystemExit, match="^Settings: DATABASE_URL is not set; ") as end:
         main()
 
     assert "\n" not in str(end.value)

@@ -16,6 +16,7 @@ from app.posts.models import Post
 from app.settings import Settings, get_settings
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser
+from tests.users import new_user
 
 POST = {"title": "Hello", "slug": "hello"}
 
@@ -26,13 +27,13 @@ async def test_what_one_test_commits_the_next_one_does_not_see(
 ) -> None:
     assert await async_db.scalar(select(func.count(User.id))) == 0
 
-    async_db.add(User(email="same@example.com", password_hash=""))
+    async_db.add(await new_user("same"))
     await async_db.commit()
-    async_db.add(User(email="same@example.com", password_hash=""))
+    async_db.add(await new_user("same"))
     with pytest.raises(IntegrityError):
         await async_db.commit()
     await async_db.rollback()
-    async_db.add(User(email="other@example.com", password_hash=""))
+    async_db.add(await new_user("other"))
     await async_db.commit()
 
     assert await async_db.scalar(select(func.count(User.id))) == 2
@@ -45,7 +46,7 @@ async def test_a_request_that_fails_leaves_the_objects_of_the_test_usable(
     refused = await async_client.post("/posts/", json=POST)
 
     assert refused.status_code == HTTPStatus.CONFLICT
-    assert user.email == "user@example.com"
+    assert user.role == "user"
 
 
 async def test_the_test_sees_what_a_request_has_changed(

@@ -11,10 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth.models import User
 from app.database import Database, configure
 from app.posts.models import Post
-
-
-def stored_user(email: str) -> User:
-    return User(email=email, password_hash="")
+from tests.users import new_user
 
 
 async def count_users(database: Database) -> int:
@@ -34,7 +31,7 @@ def test_sqlite_is_opened_for_a_server(tmp_path: Path) -> None:
 
 async def test_what_is_not_committed_is_rolled_back(clean_database: Database) -> None:
     async with clean_database.session() as session:
-        session.add(stored_user("forgotten@example.com"))
+        session.add(await new_user("forgotten"))
         await session.flush()
 
     assert await count_users(clean_database) == 0
@@ -42,11 +39,11 @@ async def test_what_is_not_committed_is_rolled_back(clean_database: Database) ->
 
 async def test_a_savepoint_that_is_rolled_back_leaves_the_rest(clean_database: Database) -> None:
     async with clean_database.session() as session:
-        session.add(stored_user("kept@example.com"))
+        session.add(await new_user("kept"))
         await session.flush()
         with pytest.raises(IntegrityError):
             async with session.begin_nested():
-                session.add(stored_user("kept@example.com"))
+                session.add(await new_user("kept"))
         await session.commit()
 
     assert await count_users(clean_database) == 1
@@ -73,7 +70,7 @@ async def test_sessions_that_read_and_then_write_wait_for_one_another(
     async def register(number: int) -> None:
         async with clean_database.session() as session:
             await session.scalar(select(func.count(User.id)))
-            session.add(stored_user(f"user{number}@example.com"))
+            session.add(await new_user(f"user{number}"))
             await session.commit()
 
     await asyncio.gather(*(register(number) for number in range(5)))
@@ -83,7 +80,7 @@ async def test_sessions_that_read_and_then_write_wait_for_one_another(
 
 async def test_a_reader_does_not_wait_for_a_writer(clean_database: Database) -> None:
     async with clean_database.session() as writer:
-        writer.add(stored_user("writing@example.com"))
+        writer.add(await new_user("writing"))
         await writer.flush()
 
         assert await count_users(clean_database) == 0

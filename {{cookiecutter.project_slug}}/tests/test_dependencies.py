@@ -18,10 +18,7 @@ from app.database import Database
 from app.dependencies import DbSession, get_async_db
 from app.main import create_app
 from tests import clients
-
-
-def new_user(email: str = "new@example.com") -> User:
-    return User(email=email, password_hash="")
+from tests.users import new_user
 
 
 @pytest.fixture
@@ -32,17 +29,17 @@ def real_app(clean_database: Database) -> FastAPI:
 
     @app.post("/stored")
     async def stored(session: DbSession) -> None:
-        session.add(new_user())
+        session.add(await new_user("new"))
 
     @app.post("/failed")
     async def failed(session: DbSession) -> None:
-        session.add(new_user())
+        session.add(await new_user("new"))
         await session.flush()
         raise ZeroDivisionError
 
     @app.post("/twice")
     async def twice(session: DbSession) -> None:
-        session.add_all([new_user(), new_user()])
+        session.add_all([await new_user("same"), await new_user("same")])
 
     return app
 
@@ -108,7 +105,7 @@ async def test_requests_that_read_and_then_write_wait_for_one_another(
     @real_app.post("/counted/{number}")
     async def counted(session: DbSession, number: int) -> None:
         await session.scalar(select(func.count(User.id)))
-        session.add(new_user(f"user{number}@example.com"))
+        session.add(await new_user(f"user{number}"))
 
     statuses = await asyncio.gather(*(post(real_app, f"/counted/{n}") for n in range(5)))
 
@@ -124,7 +121,7 @@ async def test_a_request_that_reads_does_not_wait_for_one_that_writes(
         return await session.scalar(select(func.count(User.id)))
 
     async with clean_database.session() as writer:
-        writer.add(new_user())
+        writer.add(await new_user("new"))
         await writer.flush()
         async with clients.http_client(real_app) as client:
             assert (await client.get("/count")).json() == 0
@@ -135,13 +132,13 @@ async def test_a_handler_may_commit_and_roll_back_by_itself(
 ) -> None:
     @real_app.post("/by-hand")
     async def by_hand(session: DbSession) -> None:
-        session.add(new_user("first@example.com"))
+        session.add(await new_user("first"))
         await session.commit()
-        session.add(new_user("first@example.com"))
+        session.add(await new_user("first"))
         with pytest.raises(IntegrityError):
             await session.commit()
         await session.rollback()
-        session.add(new_user("second@example.com"))
+        session.add(await new_user("second"))
 
     assert await post(real_app, "/by-hand") == HTTPStatus.OK
     assert await count_users(clean_database.engine) == 2
@@ -151,7 +148,7 @@ def test_without_a_lifespan_the_error_says_what_is_missing() -> None:
     client = TestClient(create_app())
 
     with pytest.raises(RuntimeError, match="the lifespan has not run"):
-        client.post("/auth/token", data={"username": "a", "password": "b"})
+        client.get("/auth/me", headers=clients.bearer("any"))
 
 
 def test_the_session_can_be_overridden_as_in_the_tutorials() -> None:

@@ -140,8 +140,8 @@ async def current_revision(url: str) -> object:
 
 
 @pytest.mark.usefixtures("_settings_read_anew")
-def test_without_a_secret_key_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SECRET_KEY")
+def test_without_a_setting_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
 
-    with pytest.raises(CommandError, match="SECRET_KEY is not set"):
+    with pytest.raises(CommandError, match="DATABASE_URL is not set"):
         command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")

@@ -104,7 +104,7 @@ async def test_a_page_of_an_allowed_origin_may_send_tokens_and_json(
     assert asked.headers["access-control-allow-origin"] == APP
 
 
-@pytest.mark.parametrize("path", ["/auth/register", "/nowhere"])
+@pytest.mark.parametrize("path", ["/posts/", "/nowhere"])
 async def test_a_body_that_says_it_is_too_large_is_a_problem(
     path: str, client: httpx.AsyncClient
 ) -> None:
@@ -120,7 +120,7 @@ async def test_a_body_that_does_not_say_so_is_a_problem_too(client: httpx.AsyncC
         yield b" "
 
     response = await client.post(
-        "/auth/register", content=body(), headers={"Content-Type": "application/json"}
+        "/posts/", content=body(), headers={"Content-Type": "application/json"}
     )
 
     assert response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE

@@ -5,7 +5,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, WebSocketUpgradeError, aconnect_ws
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.settings import Settings, get_settings
@@ -96,16 +95,6 @@ async def test_a_token_that_is_not_valid_is_refused(
     change: dict[str, Any], ws_connect: WsConnect, user: User, make_token: MakeToken
 ) -> None:
     assert await refusal(ws_connect, token=make_token(user, **change)) == 1008
-
-
-async def test_the_token_of_a_user_who_is_gone_is_refused(
-    ws_connect: WsConnect, user: User, make_token: MakeToken, async_db: AsyncSession
-) -> None:
-    token = make_token(user)
-    await async_db.delete(user)
-    await async_db.commit()
-
-    assert await refusal(ws_connect, token=token) == 1008
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from fastapi.testclient import TestClient
 from httpx_ws import WebSocketDisconnect
 
 from app.auth.models import User
-from app.auth.tokens import create_access_token
-from tests.conftest import WsConnect
+from tests.conftest import MakeToken, WsConnect
 
 
 async def test_echo_sends_back_what_it_gets(ws_connect: WsConnect) -> None:
@@ -44,12 +43,12 @@ async def test_a_binary_frame_is_unsupported(path: str, ws_connect: WsConnect) -
     assert closed.value.code == 1003
 
 
-def test_sockets_work_from_a_synchronous_test_too(client: TestClient, user: User) -> None:
-    token = create_access_token(user.id, user.role)
-
+def test_sockets_work_from_a_synchronous_test_too(
+    client: TestClient, user: User, make_token: MakeToken
+) -> None:
     with client.websocket_connect("/ws/echo") as echo:
         echo.send_text("hello")
         assert echo.receive_text() == "Echo: hello"
-    with client.websocket_connect(f"/ws/notifications?token={token}") as socket:
+    with client.websocket_connect(f"/ws/notifications?token={make_token(user)}") as socket:
         created = client.post("/posts/", json={"title": "Hello", "slug": "hello"})
         assert socket.receive_json()["data"] == created.json()
