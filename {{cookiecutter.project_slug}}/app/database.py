@@ -1,20 +1,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
-)
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+
+from app.engine import create_engine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -24,6 +18,8 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value and value.tzinfo is None:
+            raise ValueError(f"a time without a time zone: {value}")
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -68,32 +64,3 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
-    """Create an engine; only migrations on SQLite want its foreign keys not enforced."""
-    engine = create_async_engine(url, hide_parameters=True)  # of failed statements, in the log
-    configure(engine.sync_engine, foreign_keys=foreign_keys)
-    return engine
-
-
-def configure(engine: Engine, *, foreign_keys: bool = True) -> None:
-    if engine.dialect.name == "sqlite":  # pragma: no branch - the tests may know SQLite only
-        event.listen(engine, "connect", partial(_prepare_sqlite, foreign_keys))
-        event.listen(engine, "begin", _begin_sqlite)
-
-
-def _prepare_sqlite(
-    foreign_keys: bool, connection: DBAPIConnection, _: ConnectionPoolEntry
-) -> None:
-    # The driver would begin transactions by itself, but not before SELECT, SAVEPOINT or DDL.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-    cursor.execute("PRAGMA busy_timeout = 5000")  # milliseconds
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))

@@ -8,8 +8,7 @@ from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
@@ -112,12 +111,12 @@ def add_error_handlers(app: FastAPI) -> None:
         errors = [_without_input(details) for details in error.errors()[:MOST_ERRORS]]
         return problem(422, "The request is not valid", errors=errors)
 
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(PoolTimeoutError)
-    async def database_trouble(request: Request, error: Exception) -> ProblemResponse:
-        logger.error("The database does not answer", exc_info=error)
-        return await service_error(request, DatabaseUnavailableError())
+    @app.exception_handler(DatabaseUnavailableError)
+    async def database_trouble(
+        request: Request, error: DatabaseUnavailableError
+    ) -> ProblemResponse:
+        logger.error(error.detail, exc_info=error)
+        return await service_error(request, error)
 
     @app.exception_handler(WebSocketDisconnect)
     async def client_gone(_: WebSocket, __: WebSocketDisconnect) -> None:

@@ -10,6 +10,8 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from app.auth.settings import AuthSettings
 from app.realtime.broker import broker_class
@@ -20,6 +22,19 @@ ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 class SettingsError(Exception):
     """A setting is missing or unsafe; the message is one line that names it and the way out."""
+
+
+def _usable(url: str) -> str:
+    try:
+        dialect = make_url(url).get_dialect()
+        dialect.import_dbapi()
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ValueError(f"names a driver that is not installed ({error})") from None
+    except ArgumentError:
+        raise ValueError("is no URL, such as sqlite+aiosqlite:///service.db") from None
+    if not dialect.is_async:
+        raise ValueError("names a driver that is not asynchronous, as aiosqlite and asyncpg are")
+    return url
 
 
 def _known_broker(url: str) -> str:
@@ -60,8 +75,20 @@ class Settings(AuthSettings, BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    database_url: str
+    database_url: Annotated[str, AfterValidator(_usable)]
     """SQLAlchemy URL with an asynchronous driver."""
+
+    database_connect_seconds: Annotated[float, Field(gt=0)] = 2
+    """How long a request waits for a new connection, or for one of the pool."""
+
+    database_pool_size: Annotated[int, Field(ge=1)] = 20
+    """Connections of one process, at most."""
+
+    database_recycle_seconds: Annotated[int, Field(ge=1)] = 1800
+    """PostgreSQL: older connections are replaced."""
+
+    database_statement_seconds: Annotated[float, Field(gt=0)] = 2
+    """PostgreSQL: longer statements are cancelled, and a server that is silent is given up."""
 
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """Origins, separated by commas, whose pages may use this service from a browser."""

@@ -8,7 +8,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app import main  # noqa: F401 - imports every feature, and with it every table
-from app.database import Base, UtcDateTime, create_engine
+from app.database import Base, UtcDateTime
+from app.engine import create_engine
 from app.settings import SettingsError, get_settings
 
 
@@ -29,7 +30,9 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
-        if connection.dialect.name == "sqlite":  # pragma: no branch - the tests know one database
+        if (
+            connection.dialect.name == "sqlite"
+        ):  # pragma: no branch - the tests may know SQLite only
             refuse_broken_references(connection)
 
 
@@ -41,7 +44,7 @@ def refuse_broken_references(connection: Connection) -> None:
 
 async def migrate_database() -> None:
     # To alter a table SQLite copies and drops it, which would delete what refers to its rows.
-    engine = create_engine(get_settings().database_url, foreign_keys=False)
+    engine = create_engine(get_settings().database_url, migrating=True)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(migrate)

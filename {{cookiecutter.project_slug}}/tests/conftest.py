@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.auth.bearer import bearer_token
 from app.auth.models import User
-from app.database import Database, create_engine
+from app.database import Database
+from app.engine import create_engine
 from app.main import app as service
 from app.settings import Settings
 from tests import clients, users

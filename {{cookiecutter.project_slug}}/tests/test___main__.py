@@ -60,8 +60,12 @@ def use(port: int) -> tuple[httpx.Response, int]:
 
 
 def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(
-    port: int, received: list[int], monkeypatch: pytest.MonkeyPatch
+    port: int,
+    received: list[int],
+    clean_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
     monkeypatch.setenv("WS_MAX_FRAME_BYTES", "100")
 
     with ThreadPoolExecutor(1) as thread:

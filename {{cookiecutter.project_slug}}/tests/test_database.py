@@ -1,15 +1,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
-import sqlalchemy
-from sqlalchemy import NullPool, func, inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
-from app.database import Database, configure
+from app.database import Database
 from app.posts.models import Post
 from tests.users import new_user
 
@@ -17,16 +15,6 @@ from tests.users import new_user
 async def count_users(database: Database) -> int:
     async with database.session(read_only=True) as session:
         return await session.scalar(select(func.count(User.id))) or 0
-
-
-def test_sqlite_is_opened_for_a_server(tmp_path: Path) -> None:
-    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'service.db'}", poolclass=NullPool)
-    configure(engine)
-
-    with engine.connect() as connection:
-        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
-        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
-        assert connection.scalar(text("PRAGMA busy_timeout")) == 5000
 
 
 async def test_what_is_not_committed_is_rolled_back(clean_database: Database) -> None:
@@ -95,3 +83,11 @@ async def test_times_come_back_aware_and_in_utc(async_db: AsyncSession, user: Us
 
     assert stored == datetime(2026, 1, 1, tzinfo=UTC)
     assert stored.tzinfo is UTC
+
+
+async def test_a_time_without_a_zone_is_refused(async_db: AsyncSession, user: User) -> None:
+    naive = datetime(2026, 1, 1)
+    async_db.add(Post(author_id=user.id, slug="now", title="Now", created_at=naive))
+
+    with pytest.raises(StatementError, match="without a time zone"):
+        await async_db.flush()

@@ -1,8 +1,10 @@
 from http import HTTPStatus
 
 import httpx
+import pytest
 from fastapi import FastAPI
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.realtime.broker import MemoryBroker
@@ -56,3 +58,24 @@ async def test_a_service_without_its_database_is_live_but_not_ready(
     assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert ready.json()["detail"] == "The database does not answer"
     assert live.status_code == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("statement", "status"),
+    [
+        ("DROP TABLE alembic_version", HTTPStatus.SERVICE_UNAVAILABLE),
+        ("DELETE FROM alembic_version", HTTPStatus.SERVICE_UNAVAILABLE),
+        ("UPDATE alembic_version SET version_num = '0001'", HTTPStatus.SERVICE_UNAVAILABLE),
+        ("UPDATE alembic_version SET version_num = 'of a newer version'", HTTPStatus.OK),
+    ],
+)
+async def test_a_service_is_ready_once_its_database_is_migrated(
+    statement: str, status: HTTPStatus, async_db: AsyncSession, anonymous_client: httpx.AsyncClient
+) -> None:
+    await async_db.execute(text(statement))
+    await async_db.commit()
+
+    response = await anonymous_client.get("/health/ready")
+
+    assert response.status_code == status
+    assert ("alembic upgrade head" in response.text) is (status != HTTPStatus.OK)

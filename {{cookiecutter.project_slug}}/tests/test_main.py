@@ -1,10 +1,10 @@
 import tomllib
-from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.database import Database
 from app.main import create_app
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -13,8 +13,8 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def test_the_database_is_open_while_the_lifespan_runs() -> None:
     app = create_app()
 
-    with TestClient(app) as client:
-        assert client.get("/health/ready").status_code == HTTPStatus.OK
+    with TestClient(app):
+        assert isinstance(app.state.database, Database)
     assert app.state.database is None
 
 

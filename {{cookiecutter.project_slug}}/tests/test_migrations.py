@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable
 
-from app.database import configure, create_engine
+from app.engine import configure, create_engine
 from app.posts.models import Post
 from app.settings import get_settings
 
@@ -53,7 +53,7 @@ def other_versions(directory: Path, connection: Connection | None = None) -> Con
 @pytest_asyncio.fixture
 async def connection(empty_database_url: str) -> AsyncIterator[AsyncConnection]:
     """To a database without a table."""
-    engine = create_engine(empty_database_url, foreign_keys=False)
+    engine = create_engine(empty_database_url, migrating=True)
     async with engine.connect() as connection:
         yield connection
     await engine.dispose()

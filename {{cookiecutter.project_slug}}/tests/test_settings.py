@@ -56,6 +56,24 @@ def test_several_processes_need_a_broker_that_they_share(monkeypatch: pytest.Mon
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "is no URL"),
+        ("sqlite:///service.db", "is not asynchronous"),
+        ("sqlite+nothing:///service.db", "is not installed"),
+        ("mysql+aiomysql://host/service", "is not installed"),
+    ],
+)
+def test_a_url_of_no_use_is_refused_with_one_line(
+    url: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    with pytest.raises(SettingsError, match=f"^Settings: DATABASE_URL: .*{reason}[^\n]*$"):
+        read()
+
+
 def test_allowed_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example, http://[::1]:3000,")
 

@@ -6,11 +6,11 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.dependencies import get_async_db
+from app.errors import DatabaseUnavailableError
 from app.posts.models import Post
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser, WsConnect
@@ -272,7 +272,7 @@ async def test_a_post_whose_commit_fails_is_not_announced(
 ) -> None:
     async def commit_fails() -> AsyncIterator[AsyncSession]:
         yield async_db
-        raise OperationalError("COMMIT", None, Exception("disk full"))
+        raise DatabaseUnavailableError
 
     async with ws_connect("/ws/notifications", make_token(user)) as socket:
         app.dependency_overrides[get_async_db] = commit_fails
