@@ -1,11 +1,13 @@
 """One format for every line of the log: the service's own, the server's and the libraries'."""
 
+import json
 import logging
 import re
 import sys
 
 import structlog
-from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import TimeStamper, add_log_level, format_exc_info
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -13,8 +15,8 @@ from app.settings import Settings
 
 # What an address gives as its token or password, and whatever else looks like a JWT.
 _SECRET = re.compile(
-    r"(?<=[?&])([\w-]*(?:token|password|secret|key)=)[^&\s\"'\x1b]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*",
-    re.IGNORECASE,
+    r"(?<=[?&])((?i:[\w-]*(?:token|password|secret|key))=)[^&\s\"'\x1b]+"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
 )
 
 
@@ -62,18 +64,28 @@ class Line:
     def __init__(self, *, as_json: bool) -> None:
         # Not the default formatters of exceptions: those show the values of local variables.
         self._render = (
-            JSONRenderer()
+            _json
             if as_json
-            else structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            else ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain_traceback)
         )
-        self._as_json = as_json
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        if self._as_json:
-            event = format_exc_info(logger, name, event)
-        return _SECRET.sub(_hide, str(self._render(logger, name, event)))
+        line = str(self._render(logger, name, event))
+        return _SECRET.sub(_hide, line) if _may_hold_secret(line.lower()) else line
+
+
+_encoder = json.JSONEncoder(default=repr)
+
+
+def _json(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    return _encoder.encode(format_exc_info(logger, name, event))
+
+
+def _may_hold_secret(line: str) -> bool:
+    # The search costs more than all else that is done for a line.
+    return (
+        "eyj" in line or "token" in line or "password" in line or "secret" in line or "key" in line
+    )
 
 
 def _hide(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import cache
 from pathlib import Path
 
 import prometheus_client
@@ -37,6 +38,17 @@ LOOP_LAG = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
 )
 LAG_INTERVAL = 0.1  # seconds
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    requests, latency = _series(method, route, status)
+    requests.inc()
+    latency.observe(seconds)
+
+
+@cache  # finding one by its labels costs more than counting
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), LATENCY.labels(method, route)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Awaitable
 from time import perf_counter
 from urllib.parse import quote
 
@@ -23,14 +24,12 @@ class Observer:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match scope["type"]:
-            case "http":
-                await self._http(scope, receive, send)
-            case "websocket":
-                await self._websocket(scope, receive, send)
-            case _:
-                await self.app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            return self._http(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._websocket(scope, receive, send)
+        return self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         header = _bind_request_id(scope)
@@ -41,16 +40,15 @@ class Observer:
         def begin(code: int) -> None:
             nonlocal status
             status = code
-            method, route = _method(scope), _route(scope)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             metrics.IN_FLIGHT.dec()
-            metrics.REQUESTS.labels(method, route, code).inc()
-            metrics.LATENCY.labels(method, route).observe(perf_counter() - started)
+            metrics.answered(method, _route(scope), code, perf_counter() - started)
 
-        async def observed_send(message: Message) -> None:
+        def observed_send(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
                 begin(message["status"])
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, observed_send)
@@ -72,7 +70,7 @@ class Observer:
                 code = message.get("code", 1005)
             return message
 
-        async def observed_send(message: Message) -> None:
+        def observed_send(message: Message) -> Awaitable[None]:
             nonlocal code, open_sockets
             if message["type"] == "websocket.accept":
                 message["headers"] = [*message.get("headers", ()), header]
@@ -80,7 +78,7 @@ class Observer:
                 open_sockets.inc()
             elif message["type"] == "websocket.close":
                 code = message.get("code", 1000)
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, observed_receive, observed_send)
@@ -94,14 +92,11 @@ class Observer:
 
 def _bind_request_id(scope: Scope) -> tuple[bytes, bytes]:
     """Bind the client's id, or a new one, to the lines of this task, and return its header."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).encode()
+    request_id = dict(scope["headers"]).get(b"x-request-id", b"")
+    if not _REQUEST_ID.fullmatch(request_id):
+        request_id = secrets.token_hex(16).encode()
     structlog.contextvars.bind_contextvars(request_id=request_id.decode())
     return b"x-request-id", request_id
-
-
-def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _route(scope: Scope) -> str:
