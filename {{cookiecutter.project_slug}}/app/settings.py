@@ -107,6 +107,9 @@ class Settings(AuthSettings, BaseSettings):
 
     host: str = "127.0.0.1"
 
+    playground: bool = False
+    """Serve a page at `/` on which the service can be tried."""
+
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 lets the system choose."""
 

@@ -1,0 +1,186 @@
+import { CODES } from "./codes.js";
+import { Notifications } from "./notifications.js";
+import * as session from "./session.js";
+
+const $ = (id) => document.getElementById(id);
+const notifications = new Notifications(session.token);
+const FRAMES_KEPT = 200;
+
+// What happens on an element; a failure is said where `place` is.
+function on(id, type, act, place) {
+  $(id).addEventListener(type, async (event) => {
+    event.preventDefault();
+    try {
+      await act(event);
+    } catch (error) {
+      say(place, error.message, true);
+    }
+  });
+}
+
+function say(id, text, bad = false) {
+  $(id).textContent = text;
+  $(id).classList.toggle("bad", bad);
+}
+
+function show(kind, direction, text) {
+  const line = document.createElement("li");
+  line.className = kind;
+  const time = document.createElement("time");
+  time.textContent = new Date().toLocaleTimeString();
+  const mark = document.createElement("b");
+  mark.textContent = direction;
+  const frame = document.createElement("span");
+  frame.textContent = text;
+  line.append(time, mark, frame);
+  $("frames").append(line);
+  if ($("frames").childElementCount > FRAMES_KEPT) $("frames").firstChild.remove();
+  $("frames").scrollTop = $("frames").scrollHeight;
+}
+
+// Account
+
+let password = true; // the service signs in by itself; otherwise a provider does
+
+async function showAccount() {
+  const user = session.token() ? await session.ask("GET", "/auth/me") : null;
+  $("sign-in").hidden = Boolean(user) || !password;
+  $("paste").hidden = Boolean(user) || password;
+  $("signed-in").hidden = !user;
+  $("renew").hidden = !session.renewable();
+  $("publish").disabled = !user;
+  document.querySelectorAll("#codes button.user").forEach((button) => { button.disabled = !user; });
+  $("who").textContent = user?.email ?? user?.id ?? "";
+  $("role").textContent = user?.role ?? "";
+  if (user) notifications.connect();
+  else notifications.disconnect();
+}
+
+async function enter(get) {
+  await get();
+  await showAccount();
+  say("account-said", "");
+}
+
+async function leave() {
+  if (password) await session.ask("POST", "/auth/logout"); // closes the sockets with 4401
+  session.forget();
+  if (!password) await showAccount();
+}
+
+async function renew() {
+  await session.renew();
+  notifications.send({ type: "auth", token: session.token() });
+}
+
+on("sign-in", "submit", ({ submitter }) => enter(async () => {
+  if (submitter?.value === "register") await session.register($("email").value, $("password").value);
+  await session.signIn($("email").value, $("password").value);
+}), "account-said");
+on("paste", "submit", () => enter(() => session.keep({ access_token: $("token").value.trim() })), "account-said");
+on("renew", "click", renew, "account-said");
+on("sign-out", "click", leave, "account-said");
+
+setInterval(() => {
+  const seconds = Math.max(0, Math.round((session.endsAt() - Date.now()) / 1000));
+  $("remaining").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}, 1000);
+
+// Heartbeat
+
+let beats = null;
+
+function toggleHeartbeat() {
+  const state = (text) => { $("heartbeat-state").className = `state ${text}`; $("heartbeat-state").textContent = text; };
+  $("heartbeat-toggle").textContent = beats ? "Start" : "Stop";
+  beats?.close();
+  if (beats) { beats = null; return state("closed"); }
+  state("connecting");
+  beats = new EventSource("/events/heartbeat");
+  beats.onopen = () => state("open");
+  beats.onerror = () => state("connecting"); // the browser comes back by itself
+  beats.addEventListener("heartbeat", ({ data }) => {
+    $("beats").textContent = Number($("beats").textContent) + 1;
+    $("beat-time").textContent = new Date(JSON.parse(data).time).toLocaleTimeString();
+    $("pulse").classList.remove("beat");
+    requestAnimationFrame(() => requestAnimationFrame(() => $("pulse").classList.add("beat")));
+  });
+}
+on("heartbeat-toggle", "click", toggleHeartbeat);
+
+// Notifications
+
+const STATES = {
+  connecting: () => "Connecting",
+  open: () => "Waiting for events",
+  closed: () => (session.token() ? "" : "Sign in to connect"),
+  refused: ({ code }) => `Closed with ${code}: connecting again would change nothing`,
+  waiting: ({ code, wait }) => `Closed with ${code}; connecting again in ${(wait / 1000).toFixed(1)} s`,
+};
+
+notifications.addEventListener("state", ({ detail }) => {
+  const text = STATES[detail.state](detail);
+  $("socket-state").className = `state ${detail.state}`;
+  $("socket-state").textContent = detail.state;
+  say("socket-said", text);
+  show(detail.state === "refused" ? "bad" : "", "•", text || "Closed");
+  for (const id of ["lose", "ping", "send-frame"]) $(id).disabled = detail.state !== "open";
+  $("connect").disabled = !session.token() || !["closed", "refused"].includes(detail.state);
+  $("disconnect").disabled = ["closed", "refused"].includes(detail.state);
+  if (detail.code === 4401) { session.forget(); showAccount().then(() => say("account-said", "Closed with 4401: sign in again")); }
+});
+notifications.addEventListener("sent", ({ detail: { frame } }) => {
+  show("", "→", typeof frame === "string" ? frame : JSON.stringify(frame.token ? { ...frame, token: "…" } : frame));
+});
+notifications.addEventListener("received", ({ detail: { frame } }) => {
+  show(frame.type === "event" ? "event" : "", "←", JSON.stringify(frame));
+  if (frame.type === "token_expiring" && session.renewable()) renew();
+});
+notifications.addEventListener("resumed", ({ detail: { missed } }) => {
+  const text = `Resumed: ${missed} missed ${missed === 1 ? "event has" : "events have"} arrived`;
+  say("socket-said", text);
+  show("", "•", text);
+});
+
+on("connect", "click", () => notifications.connect());
+on("disconnect", "click", () => notifications.disconnect());
+on("lose", "click", () => notifications.lose(5000));
+on("ping", "click", () => notifications.send({ type: "ping" }));
+on("clear", "click", () => $("frames").replaceChildren());
+on("send", "submit", () => notifications.send($("frame").value));
+
+on("post", "submit", async () => {
+  const title = $("post-title").value;
+  const slug = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "post"}-${Date.now().toString(36)}`;
+  const post = await session.ask("POST", "/posts/", { title, body: $("post-body").value, slug });
+  say("post-said", `Stored as post ${post.id}`);
+}, "post-said");
+
+// Close codes
+
+for (const { code, why, again, provoke, user, signOut, instead } of CODES) {
+  const row = $("codes").insertRow();
+  row.dataset.why = why;
+  for (const text of [code, why, again, instead ?? "", ""]) row.insertCell().textContent = text;
+  if (instead) continue;
+  const button = document.createElement("button");
+  button.textContent = signOut ? "Sign out" : "Provoke";
+  button.setAttribute("aria-label", `${button.textContent}: ${code}, ${why}`);
+  button.classList.toggle("user", Boolean(user));
+  row.cells[3].append(button);
+  row.cells[4].setAttribute("role", "status");
+  const seen = (seen) => { row.cells[4].textContent = seen; row.cells[4].className = seen === code ? "as-said" : "otherwise"; };
+  if (signOut) {
+    notifications.addEventListener("state", ({ detail }) => { if (detail.code === code) seen(code); });
+    button.addEventListener("click", () => leave());
+  } else {
+    button.addEventListener("click", async () => { row.cells[4].textContent = "…"; seen(await provoke()); });
+  }
+}
+
+const { info, paths } = await (await fetch("/openapi.json")).json();
+password = "/auth/token" in paths;
+document.title = `${info.title}: playground`;
+$("title").textContent = info.title;
+await showAccount().catch(() => { session.forget(); return showAccount(); });
+toggleHeartbeat();
