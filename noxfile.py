@@ -41,6 +41,13 @@ def quick(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Use the playground in Chromium, which has to be on the PATH, and make its screenshot."""
+    install(session, "browser")
+    run(session, "pytest", "tests/browser")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Bake a service, start it and show it working; `-- --once` ends it after that."""
     install(session, "demo")

@@ -10,6 +10,7 @@ from app.auth import routes as auth
 from app.database import Database
 from app.errors import PROBLEM_RESPONSES, add_error_handlers
 from app.logs import configure_logging
+from app.playground import routes as playground
 from app.posts import routes as posts
 from app.realtime import events, notifications, websockets
 from app.realtime.hub import Hub
@@ -54,7 +55,17 @@ def create_app() -> FastAPI:
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()
     add_error_handlers(app)
-    for feature in (auth, accounts, posts, events, notifications, websockets, health, metrics):
+    for feature in (
+        auth,
+        accounts,
+        posts,
+        events,
+        notifications,
+        websockets,
+        health,
+        metrics,
+        playground,
+    ):
         app.include_router(feature.router)
     return app
 

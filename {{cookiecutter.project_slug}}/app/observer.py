@@ -67,7 +67,7 @@ class Observer:
             nonlocal code
             message = await receive()
             if message["type"] == "websocket.disconnect":
-                code = message.get("code", 1005)
+                code = int(message.get("code", 1005))  # the server has an enumeration
             return message
 
         def observed_send(message: Message) -> Awaitable[None]:

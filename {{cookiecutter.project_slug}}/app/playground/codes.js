@@ -41,6 +41,16 @@ async function tooManySockets() {
   return last.code;
 }
 
+// The server closes before it has read the whole frame: at times the browser sees the connection
+// break (1006) before it sees why.
+async function tooLarge() {
+  let code;
+  for (let attempt = 0; attempt < 8 && (code ?? 1006) === 1006; attempt += 1) {
+    code = await misbehave(new WebSocket(address("/ws/echo")), (socket, round) => socket.send("x".repeat(round * 65536 + 1)));
+  }
+  return code;
+}
+
 const no = "no";
 const later = "later";
 
@@ -52,8 +62,7 @@ export const CODES = [
     provoke: () => closed(new WebSocket(address("/ws/notifications"), protocols("nobody"))) },
   { code: 1008, why: "ten bad frames in a row", again: no, user: true,
     provoke: () => misbehave(notifications(), (socket) => { for (let n = 0; n < 10; n += 1) socket.send("bad"); }) },
-  { code: 1009, why: "a frame that is too large", again: no,
-    provoke: () => misbehave(new WebSocket(address("/ws/echo")), (socket, round) => socket.send("x".repeat(2 ** (16 + round)))) },
+  { code: 1009, why: "a frame that is too large", again: no, provoke: tooLarge },
   { code: 4429, why: "too many frames in a second", again: later, user: true,
     provoke: () => misbehave(notifications(), (socket) => { for (let n = 0; n < 1000; n += 1) socket.send(ping); }) },
   { code: 4429, why: "too many sockets of one user", again: later, user: true, provoke: tooManySockets },

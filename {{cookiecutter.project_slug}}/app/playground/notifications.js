@@ -22,7 +22,7 @@ export class Notifications extends EventTarget {
   }
 
   connect() {
-    this.disconnect();
+    this.#drop();
     this.#tell("state", { state: "connecting" });
     const socket = new WebSocket(address("/ws/notifications"), protocols(this.#token()));
     this.#socket = socket;
@@ -32,22 +32,26 @@ export class Notifications extends EventTarget {
   }
 
   disconnect() {
-    clearTimeout(this.#timer);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
+    this.#drop();
     this.#tell("state", { state: "closed" });
   }
 
   // As a network does that fails for a while: nobody is told, and the client finds out.
   lose(milliseconds) {
-    this.disconnect();
+    this.#drop();
     this.#again(milliseconds, 1006);
   }
 
   send(frame) {
     this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
     this.#tell("sent", { frame });
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
   }
 
   #opened() {

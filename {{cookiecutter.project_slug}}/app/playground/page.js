@@ -1,27 +1,11 @@
 import { CODES } from "./codes.js";
+import { $, on, say } from "./dom.js";
+import { toggleHeartbeat } from "./heartbeat.js";
 import { Notifications } from "./notifications.js";
 import * as session from "./session.js";
 
-const $ = (id) => document.getElementById(id);
 const notifications = new Notifications(session.token);
 const FRAMES_KEPT = 200;
-
-// What happens on an element; a failure is said where `place` is.
-function on(id, type, act, place) {
-  $(id).addEventListener(type, async (event) => {
-    event.preventDefault();
-    try {
-      await act(event);
-    } catch (error) {
-      say(place, error.message, true);
-    }
-  });
-}
-
-function say(id, text, bad = false) {
-  $(id).textContent = text;
-  $(id).classList.toggle("bad", bad);
-}
 
 function show(kind, direction, text) {
   const line = document.createElement("li");
@@ -40,12 +24,13 @@ function show(kind, direction, text) {
 
 // Account
 
-let password = true; // the service signs in by itself; otherwise a provider does
+let password = true; // the service may sign users in by itself
+let provider = true; // a provider may
 
 async function showAccount() {
   const user = session.token() ? await session.ask("GET", "/auth/me") : null;
   $("sign-in").hidden = Boolean(user) || !password;
-  $("paste").hidden = Boolean(user) || password;
+  $("paste").hidden = Boolean(user) || !provider;
   $("signed-in").hidden = !user;
   $("renew").hidden = !session.renewable();
   $("publish").disabled = !user;
@@ -62,10 +47,16 @@ async function enter(get) {
   say("account-said", "");
 }
 
-async function leave() {
-  if (password) await session.ask("POST", "/auth/logout"); // closes the sockets with 4401
+async function leave() { // a provider's token cannot be ended here, but forgotten
+  if (session.renewable()) return session.ask("POST", "/auth/logout"); // closes the socket with 4401
   session.forget();
-  if (!password) await showAccount();
+  await showAccount();
+}
+
+async function signInAgain() {
+  session.forget();
+  await showAccount();
+  say("account-said", "Closed with 4401: sign in again");
 }
 
 async function renew() {
@@ -86,28 +77,6 @@ setInterval(() => {
   $("remaining").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }, 1000);
 
-// Heartbeat
-
-let beats = null;
-
-function toggleHeartbeat() {
-  const state = (text) => { $("heartbeat-state").className = `state ${text}`; $("heartbeat-state").textContent = text; };
-  $("heartbeat-toggle").textContent = beats ? "Start" : "Stop";
-  beats?.close();
-  if (beats) { beats = null; return state("closed"); }
-  state("connecting");
-  beats = new EventSource("/events/heartbeat");
-  beats.onopen = () => state("open");
-  beats.onerror = () => state("connecting"); // the browser comes back by itself
-  beats.addEventListener("heartbeat", ({ data }) => {
-    $("beats").textContent = Number($("beats").textContent) + 1;
-    $("beat-time").textContent = new Date(JSON.parse(data).time).toLocaleTimeString();
-    $("pulse").classList.remove("beat");
-    requestAnimationFrame(() => requestAnimationFrame(() => $("pulse").classList.add("beat")));
-  });
-}
-on("heartbeat-toggle", "click", toggleHeartbeat);
-
 // Notifications
 
 const STATES = {
@@ -127,7 +96,7 @@ notifications.addEventListener("state", ({ detail }) => {
   for (const id of ["lose", "ping", "send-frame"]) $(id).disabled = detail.state !== "open";
   $("connect").disabled = !session.token() || !["closed", "refused"].includes(detail.state);
   $("disconnect").disabled = ["closed", "refused"].includes(detail.state);
-  if (detail.code === 4401) { session.forget(); showAccount().then(() => say("account-said", "Closed with 4401: sign in again")); }
+  if (detail.code === 4401) signInAgain();
 });
 notifications.addEventListener("sent", ({ detail: { frame } }) => {
   show("", "→", typeof frame === "string" ? frame : JSON.stringify(frame.token ? { ...frame, token: "…" } : frame));
@@ -162,25 +131,30 @@ for (const { code, why, again, provoke, user, signOut, instead } of CODES) {
   const row = $("codes").insertRow();
   row.dataset.why = why;
   for (const text of [code, why, again, instead ?? "", ""]) row.insertCell().textContent = text;
+  const [, , , action, result] = row.cells;
+  const seen = (number) => {
+    result.textContent = number;
+    result.className = number === code ? "as-said" : "otherwise";
+  };
   if (instead) continue;
+  result.setAttribute("role", "status");
   const button = document.createElement("button");
   button.textContent = signOut ? "Sign out" : "Provoke";
   button.setAttribute("aria-label", `${button.textContent}: ${code}, ${why}`);
   button.classList.toggle("user", Boolean(user));
-  row.cells[3].append(button);
-  row.cells[4].setAttribute("role", "status");
-  const seen = (seen) => { row.cells[4].textContent = seen; row.cells[4].className = seen === code ? "as-said" : "otherwise"; };
-  if (signOut) {
-    notifications.addEventListener("state", ({ detail }) => { if (detail.code === code) seen(code); });
-    button.addEventListener("click", () => leave());
-  } else {
-    button.addEventListener("click", async () => { row.cells[4].textContent = "…"; seen(await provoke()); });
-  }
+  button.addEventListener("click", async () => (signOut ? leave() : seen(await provoke())));
+  action.append(button);
+  if (signOut) notifications.addEventListener("state", ({ detail }) => detail.code === code && seen(code));
 }
 
-const { info, paths } = await (await fetch("/openapi.json")).json();
-password = "/auth/token" in paths;
-document.title = `${info.title}: playground`;
-$("title").textContent = info.title;
+const documentation = await fetch("/openapi.json");
+if (documentation.ok) {
+  const { info, paths } = await documentation.json();
+  password = "/auth/token" in paths;
+  provider = !password;
+  document.title = `${info.title}: playground`;
+  $("title").textContent = info.title;
+}
 await showAccount().catch(() => { session.forget(); return showAccount(); });
+on("heartbeat-toggle", "click", toggleHeartbeat);
 toggleHeartbeat();

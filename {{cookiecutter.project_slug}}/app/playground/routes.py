@@ -11,30 +11,17 @@ from app.errors import NotFoundError
 from app.settings import Settings, get_settings
 
 FILES = {path.name: path for path in Path(__file__).parent.glob("*.[!p]*")}  # all but Python
-HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "; ".join(
-        (
-            "default-src 'none'",
-            "connect-src 'self'",
-            "img-src 'self'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; style-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class NoPlaygroundError(NotFoundError):
     detail = HTTPStatus.NOT_FOUND.phrase
 
 
-def enabled(settings: Annotated[Settings, Depends(get_settings)]) -> None:
+async def enabled(settings: Annotated[Settings, Depends(get_settings)]) -> None:
     if not settings.playground:
         raise NoPlaygroundError
 
@@ -44,11 +31,11 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(enabled)])
 
 @router.get("/")
 async def page() -> FileResponse:
-    return FileResponse(FILES["page.html"], headers=HEADERS)
+    return FileResponse(FILES["page.html"], headers={"Content-Security-Policy": POLICY})
 
 
 @router.get("/playground/{name}")
 async def file(name: str) -> FileResponse:
     if name not in FILES:
         raise NoPlaygroundError
-    return FileResponse(FILES[name], headers=HEADERS)
+    return FileResponse(FILES[name])
