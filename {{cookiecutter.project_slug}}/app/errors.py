@@ -22,6 +22,7 @@ class ServiceError(Exception):
     status: ClassVar[HTTPStatus]
     detail: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = {}
+    close_code: ClassVar[int] = 1008  # how a WebSocket is refused: policy violation
 
 
 class NotFoundError(ServiceError):
@@ -39,6 +40,7 @@ class ConflictError(ServiceError):
 class UnavailableError(ServiceError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar = {"Retry-After": "5"}
+    close_code = 1013  # try again later
 
 
 class DatabaseUnavailableError(UnavailableError):

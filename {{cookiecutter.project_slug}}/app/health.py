@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.auth.health import check_issuer
 from app.database import Database
 from app.dependencies import CurrentHub, get_database
 from app.errors import UnavailableError
@@ -54,4 +55,4 @@ async def ready(
     if not revisions or revisions & outdated_revisions():
         raise NotMigratedError
     broker = "ok" if await hub.broker.check() else "degraded"
-    return {"status": broker, "database": "ok", "broker": broker}
+    return {"status": broker, "database": "ok", "broker": broker} | await check_issuer()

@@ -26,6 +26,7 @@ class Service(FastAPI):
         settings = get_settings()  # not before: an import needs no settings
         if settings.docs:
             self.openapi_url = "/openapi.json"
+            self.swagger_ui_init_oauth = settings.docs_sign_in
             self.setup()
         app = CORSMiddleware(
             BodyLimit(super().build_middleware_stack(), MAX_BODY_BYTES),

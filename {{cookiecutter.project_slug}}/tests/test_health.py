@@ -17,7 +17,9 @@ async def test_a_live_process_says_so(anonymous_client: httpx.AsyncClient) -> No
 async def test_a_service_with_its_database_is_ready(anonymous_client: httpx.AsyncClient) -> None:
     response = await anonymous_client.get("/health/ready")
 
-    assert response.json() == {"status": "ok", "database": "ok", "broker": "ok"}
+    parts = response.json()
+    assert {"status", "database", "broker"} <= parts.keys()
+    assert set(parts.values()) == {"ok"}
 
 
 async def test_a_service_that_is_about_to_stop_is_not_ready(
@@ -43,7 +45,8 @@ async def test_a_service_whose_events_reach_no_other_process_is_degraded(
 
     response = await anonymous_client.get("/health/ready")
 
-    assert response.json() == {"status": "degraded", "database": "ok", "broker": "degraded"}
+    degraded = {"status": "degraded", "database": "ok", "broker": "degraded"}
+    assert degraded.items() <= response.json().items()
 
 
 async def test_a_service_without_its_database_is_live_but_not_ready(

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, WebSocket, status
 from pydantic_core import from_json
 
-from app.auth.tokens import InvalidTokenError
 from app.dependencies import CurrentHub
+from app.errors import ServiceError
 from app.realtime.connection import Connection
 from app.realtime.handshake import PROTOCOL, authenticate, offered_protocols, origin_allowed
 from app.realtime.limits import RefusedError
@@ -44,9 +44,9 @@ async def notifications(
     protocol = PROTOCOL if PROTOCOL in offered_protocols(websocket) else None
     try:
         token = await authenticate(websocket, settings)
-    except InvalidTokenError:
+    except ServiceError as refusal:
         await websocket.accept(protocol)  # or the browser would not be told the code
-        await websocket.close(status.WS_1008_POLICY_VIOLATION, InvalidTokenError.detail)
+        await websocket.close(refusal.close_code, refusal.detail)
         return
     await websocket.accept(protocol)
     try:
