@@ -1,11 +1,12 @@
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
 from app.engine import create_engine
@@ -43,24 +44,52 @@ class Base(DeclarativeBase):
     )
 
 
+# Spares a session that only reads the two round trips of a transaction.
+WITHOUT_TRANSACTION: dict[str, dict[str, Any]] = {
+    "sqlite": {"sqlite_begin": None},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
+
+
+class ReadingSession(Session):
+    """Begins no transaction until it writes, which it is not meant to do."""
+
+    def get_bind(
+        self,
+        mapper: Any = None,  # noqa: ANN401 - SQLAlchemy's types of it are private
+        *,
+        clause: ClauseElement | None = None,
+        **options: Any,  # noqa: ANN401 - same
+    ) -> Engine | Connection:
+        if self._flushing or isinstance(clause, UpdateBase):
+            self.bind = self.info["writing"]
+        return super().get_bind(mapper, clause=clause, **options)
+
+
 class Database:
     """The connection pool and the sessions of one running service."""
 
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._writing = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        reading = self.engine.execution_options(**WITHOUT_TRANSACTION[self.engine.dialect.name])
+        writing = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._write = async_sessionmaker(writing, expire_on_commit=False)
+        self._read = async_sessionmaker(
+            reading,
+            expire_on_commit=False,
+            sync_session_class=ReadingSession,
+            info={"writing": writing.sync_engine},
+        )
 
-    @asynccontextmanager
-    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        """Yield a session; what is not committed when it ends is rolled back.
+    def session(self, *, read_only: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
+        """Return a session; what is not committed when it ends is rolled back.
 
-        `read_only` promises not to write. On SQLite, where there is one writer at a time, other
-        sessions queue for that place from the start: one that read first and wrote later would
-        fail with "database is locked" whenever another had written in between.
+        `read_only` promises not to write, so that each statement sees what was committed before
+        it, without a transaction. On SQLite, where there is one writer at a time, other sessions
+        queue for that place from the start: one that read first and wrote later would fail with
+        "database is locked" whenever another had written in between.
         """
-        async with self._sessions(bind=self.engine if read_only else self._writing) as session:
-            yield session
+        return self._read() if read_only else self._write()
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -29,7 +29,7 @@ def get_database(connection: HTTPConnection) -> Database:
     return database
 
 
-def get_hub(connection: HTTPConnection) -> Hub:
+async def get_hub(connection: HTTPConnection) -> Hub:  # else it would run in a thread
     hub: Hub = connection.app.state.hub
     return hub
 

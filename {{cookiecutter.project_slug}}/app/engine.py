@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, event, make_url
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -20,6 +21,7 @@ OUTAGES_OF_POSTGRESQL = {"08", "28", "3D", "40", "53", "57", "58"}
 # Result codes of SQLite: permission, busy, locked, memory, read-only, input and output, corrupt,
 # full, cannot open, protocol, not a database.
 OUTAGES_OF_SQLITE = {3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
+registry.register("sqlite.aiosqlite", "app.sqlite", "Dialect")  # imported with such a URL
 IN_MEMORY = {None, "", ":memory:"}
 
 
@@ -100,4 +102,5 @@ def _prepare_sqlite(
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    if begin := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+        connection.exec_driver_sql(begin)

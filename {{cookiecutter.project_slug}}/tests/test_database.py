@@ -2,7 +2,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import event, func, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,3 +91,46 @@ async def test_a_time_without_a_zone_is_refused(async_db: AsyncSession, user: Us
 
     with pytest.raises(StatementError, match="without a time zone"):
         await async_db.flush()
+
+
+@pytest.fixture
+def statements(clean_database: Database) -> list[str]:
+    """What the database is asked, also to begin a transaction."""
+    asked: list[str] = []
+    event.listen(
+        clean_database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _, __, statement, *___: asked.append(statement),
+    )
+    return asked
+
+
+async def test_to_read_takes_no_transaction(
+    clean_database: Database, statements: list[str]
+) -> None:
+    assert await count_users(clean_database) == 0
+
+    assert len(statements) == 1
+
+
+async def test_what_a_session_that_reads_writes_all_the_same_is_one_transaction(
+    clean_database: Database,
+) -> None:
+    async with clean_database.session(read_only=True) as session:
+        session.add(await new_user("flushed"))
+        await session.flush()
+        await session.execute(update(User).values(active=False))
+        assert await session.scalar(select(User.active)) is False
+
+    assert await count_users(clean_database) == 0
+
+
+async def test_many_rows_are_written_at_once(clean_database: Database) -> None:
+    async with clean_database.session() as session:
+        connection = await session.connection()
+        await connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+        await connection.execute(
+            text("INSERT INTO numbers VALUES (:number)"), [{"number": 1}, {"number": 2}]
+        )
+
+        assert await session.scalar(text("SELECT sum(number) FROM numbers")) == 3

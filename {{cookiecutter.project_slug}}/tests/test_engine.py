@@ -31,6 +31,14 @@ def test_sqlite_is_opened_for_a_server(sqlite: sqlalchemy.Engine) -> None:
         assert connection.scalar(text("PRAGMA busy_timeout")) == 5000
 
 
+def test_to_read_sqlite_takes_no_transaction(sqlite: sqlalchemy.Engine) -> None:
+    with sqlite.execution_options(sqlite_begin=None).connect() as connection:
+        connection.execute(text("SELECT 1"))
+        driver: Any = connection.connection.driver_connection
+
+        assert not driver.in_transaction
+
+
 def test_what_sqlite_cannot_read_is_an_outage(sqlite: sqlalchemy.Engine, tmp_path: Path) -> None:
     (tmp_path / "service.db").write_text("This is no database. " * 100, "utf-8")
 

@@ -2,7 +2,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.auth.models import Role
 from app.dependencies import CurrentHub, CurrentUser, DbSession, get_current_user
@@ -23,6 +23,15 @@ class NotTheAuthorError(ForbiddenError):
 
 class SlugTakenError(ConflictError):
     detail = "There is a post with this slug"
+
+
+# Rows of what is read, and no objects, which cost more than to ask for them.
+_PAGE = (
+    select(*(getattr(Post, field) for field in PostRead.model_fields))
+    .where(Post.id < bindparam("before"))
+    .order_by(Post.id.desc())
+    .limit(bindparam("limit"))
+)
 
 
 async def get_post(post_id: PostId, session: DbSession) -> Post:
@@ -51,10 +60,8 @@ async def list_posts(
     after: Annotated[PostId | None, Query(description="`next` of the page before")] = None,
 ) -> dict[str, object]:
     """Newest first."""
-    statement = select(Post).order_by(Post.id.desc()).limit(limit + 1)
-    if after is not None:
-        statement = statement.where(Post.id < after)
-    posts = (await session.scalars(statement)).all()
+    rows = await session.execute(_PAGE, {"before": after or 2**63 - 1, "limit": limit + 1})
+    posts = rows.all()
     more = len(posts) > limit
     return {"items": posts[:limit], "next": posts[limit - 1].id if more else None}
 
