@@ -54,7 +54,9 @@ class SecurityHeaders:
                 message["headers"] = [*message["headers"], *missing]
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        # Sockets have no such headers, and each of their messages would pass through this.
+        answer = send_with_headers if scope["type"] == "http" else send
+        await self._app(scope, receive, answer)
 
 
 class BodyLimit:

@@ -2,7 +2,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable
-from contextlib import suppress
 
 from anyio import CancelScope
 from fastapi import WebSocket, WebSocketDisconnect, status
@@ -21,7 +20,11 @@ BAD_FRAMES = 10  # in a row: such a client is broken or hostile
 
 
 class Connection:
-    """One notification socket: this task writes, and one more reads."""
+    """One notification socket: one task reads, and one writes.
+
+    The writer is the new one: the routing above is deep, and each time that a task goes on it
+    passes through all of that.
+    """
 
     def __init__(self, websocket: WebSocket, hub: Hub, subscription: SocketSubscription) -> None:
         self._websocket = websocket
@@ -30,15 +33,16 @@ class Connection:
 
     async def serve(self) -> None:
         """Return when the client has left or the socket is closed."""
-        reader = asyncio.create_task(self._until_the_end(self._read()))
+        writer = asyncio.create_task(self._write())
+        self._subscription.cut = writer.cancel
         try:
-            with CancelScope() as sending:
-                self._subscription.cut = sending.cancel
-                await self._until_the_end(self._write())
-                await self._close()
+            with CancelScope() as reading:
+                writer.add_done_callback(lambda _: reading.cancel())
+                await self._until_the_end(self._read())
+                await asyncio.wait([writer])
         finally:
-            reader.cancel()
-            await asyncio.wait([reader])
+            writer.cancel()
+            await asyncio.wait([writer])
 
     async def _until_the_end(self, part: Awaitable[None]) -> None:
         try:
@@ -50,14 +54,17 @@ class Connection:
             self._subscription.drop(status.WS_1011_INTERNAL_ERROR)
 
     async def _write(self) -> None:
+        await self._until_the_end(self._send_all())
+        await self._until_the_end(self._close())
+
+    async def _send_all(self) -> None:
         async for frame in self._subscription:
             await self._websocket.send_text(frame)
 
     async def _close(self) -> None:
         states = {self._websocket.client_state, self._websocket.application_state}
         if states == {WebSocketState.CONNECTED}:
-            with suppress(WebSocketDisconnect):  # the client was faster
-                await self._websocket.close(self._subscription.close_code or 1000)
+            await self._websocket.close(self._subscription.close_code or 1000)
 
     async def _read(self) -> None:
         bad_frames = 0

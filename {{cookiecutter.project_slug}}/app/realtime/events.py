@@ -65,7 +65,7 @@ async def notifications(
     """Send the caller's events: those missed since `Last-Event-ID`, or `reset`, and new ones."""
     gone = last_event_id is not None and not hub.resume(subscription, last_event_id)
     events = EventStream(subscribed(subscription, reset_to=hub.history.newest_id if gone else None))
-    subscription.cut = events.cut
+    subscription.cut = lambda: events.cut()
     return events
 
 

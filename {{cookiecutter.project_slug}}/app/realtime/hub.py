@@ -79,7 +79,7 @@ class Hub:
         if missed is None:
             return False
         mine = (None, subscription.token.user_id)
-        subscription.replay(message for message in missed if message.user_id in mine)
+        subscription.replay([message for message in missed if message.user_id in mine])
         return True
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from anyio import CancelScope
@@ -21,25 +21,26 @@ class EventStream(StreamingResponse):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx: send at once
         super().__init__(events, headers=headers)
         self._events = events
-        self._sending = CancelScope()
+        self.cut: Callable[[], object] = lambda: None  # ends it in the middle of sending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
-        leaving.add_done_callback(self.cut)
+        # A task of its own: the routing above is deep, and each time that a task goes on it
+        # passes through all of that.
+        streaming = asyncio.create_task(self.stream_response(send))
+        self.cut = streaming.cancel
         try:
-            with self._sending:
-                await self.stream_response(send)
+            with CancelScope() as listening:
+                streaming.add_done_callback(lambda _: listening.cancel())
+                await self.listen_for_disconnect(receive)
         finally:
-            leaving.cancel()
-            await asyncio.wait([leaving])
+            streaming.cancel()
+            await asyncio.wait([streaming])
+        if not streaming.cancelled():
+            streaming.result()  # raises what went wrong
 
     async def stream_response(self, send: Send) -> None:
         async with aclosing(self._events):
             await super().stream_response(send)
-
-    def cut(self, _: object = None) -> None:
-        """End it, even in the middle of sending."""
-        self._sending.cancel()
 
 
 def retry() -> bytes:

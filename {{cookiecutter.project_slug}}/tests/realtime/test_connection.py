@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect
 
 from app.auth.models import User
@@ -231,3 +231,20 @@ async def test_a_bug_closes_the_socket_with_1011_and_without_its_text(
 
     assert (closed.value.code, closed.value.reason) == (1011, "")
     assert "the lifespan has not run" in caplog.text
+
+
+async def test_a_bug_in_sending_closes_the_socket_with_1011_too(
+    ws_connect: WsConnect,
+    user: User,
+    make_token: MakeToken,
+    hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(WebSocket, "send_text", broken)
+    async with ws_connect(PATH, make_token(user)) as socket:
+        await hub.publish("news", 1)
+
+        assert await close_code(socket) == 1011

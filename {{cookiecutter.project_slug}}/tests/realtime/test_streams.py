@@ -58,7 +58,7 @@ async def test_a_stream_ends_while_its_reader_does_not_read(
     response = EventStream(endless)
     stream = asyncio.create_task(response(scope, never_received, never_sent))
     await sending.wait()
-    {"cut": response.cut, "cancel": stream.cancel}[way]()
+    {"cut": lambda: response.cut(), "cancel": stream.cancel}[way]()
     await asyncio.wait([stream])
 
     assert ended.is_set()
