@@ -41,7 +41,7 @@ class Unreachable(MemoryBroker):
 async def test_a_service_whose_events_reach_no_other_process_is_degraded(
     app: FastAPI, anonymous_client: httpx.AsyncClient
 ) -> None:
-    app.state.hub.broker = Unreachable("", app.state.hub.deliver)
+    app.state.hub.broker = Unreachable("", app.state.hub.deliver, 0)
 
     response = await anonymous_client.get("/health/ready")
 

@@ -11,9 +11,10 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one process tells all of them; the broker gives the id, and ids only grow."""
+    """What one process tells all of them; the broker gives the id."""
 
-    kind: Literal["event", "disconnect"]
+    kind: Literal["event", "disconnect", "past", "reset"]
+    """`past` is an event of before this process was there, `reset` says that some are lost."""
     user_id: int | None = None
     """Whom it concerns; None is everybody."""
     event: str = ""
@@ -23,16 +24,18 @@ class Message:
     id: str = ""
 
 
+RESET = Message("reset", event="reset", data="{}")
 Deliver = Callable[[Message], None]
 
 
 class Broker(Protocol):
     """Carries messages, and nothing more: history and queues are the hub's.
 
-    Created with its URL and a function, which it calls once with each message, in order.
+    Created with its URL, a function, which it calls once with each message, in order, and the
+    number of events that it shall keep for processes that were away.
     """
 
-    def __init__(self, url: str, deliver: Deliver) -> None: ...
+    def __init__(self, url: str, deliver: Deliver, history_events: int) -> None: ...
 
     async def publish(self, message: Message) -> str:
         """Return the id; delivery here does not wait for other processes."""
@@ -47,7 +50,7 @@ class Broker(Protocol):
 class MemoryBroker:
     """For one process: its own messages are all there are."""
 
-    def __init__(self, _: str, deliver: Deliver) -> None:
+    def __init__(self, _url: str, deliver: Deliver, _history_events: int) -> None:
         self._deliver = deliver
         # Unique over restarts, so that no id of an earlier run is taken for one of this run.
         self._ids = (f"{time.time_ns() // 1_000_000}-{n}" for n in itertools.count(1))
@@ -81,5 +84,5 @@ def broker_class(url: str) -> type[Broker]:
     return broker
 
 
-def create_broker(url: str, deliver: Deliver) -> Broker:
-    return broker_class(url)(url, deliver)
+def create_broker(url: str, deliver: Deliver, history_events: int) -> Broker:
+    return broker_class(url)(url, deliver, history_events)

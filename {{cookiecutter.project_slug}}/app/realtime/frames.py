@@ -18,6 +18,8 @@ class Event:
 
     @cached_property
     def text(self) -> str:
+        if self._message.kind == "reset":
+            return '{"type": "reset"}'
         head = json.dumps({"type": "event", "id": self._message.id, "event": self._message.event})
         return f'{head[:-1]}, "data": {self._message.data}}}'
 

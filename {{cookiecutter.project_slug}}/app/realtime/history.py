@@ -27,6 +27,10 @@ class History:
             _, (_, oldest) = self._events.popitem(last=False)
             self._bytes -= len(oldest.data)
 
+    def clear(self) -> None:
+        self._events.clear()
+        self._bytes = 0
+
     def after(self, event_id: str, until: int) -> list[Message] | None:
         """Return the events after one, up to number `until`; None where they may be gone."""
         if event_id not in self._events:

@@ -31,7 +31,7 @@ class Hub:
     """Hands the events of all processes to the sockets and streams of this one."""
 
     def __init__(self, broker_url: str = "memory://", history_events: int = 1000) -> None:
-        self.broker = create_broker(broker_url, self.deliver)
+        self.broker = create_broker(broker_url, self.deliver, history_events)
         self.history = History(history_events)
         self.stopping = False
         self._all: set[AnySubscription] = set()
@@ -54,12 +54,16 @@ class Hub:
 
     def deliver(self, message: Message) -> None:
         """Take a message from the broker."""
-        if message.kind == "disconnect":
-            for subscription in self._of(message.user_id):
-                if message.session_id in (None, subscription.token.session_id):
-                    subscription.close(TOKEN_EXPIRED)
-        else:
-            self.history.append(message)
+        match message.kind:
+            case "disconnect":
+                for subscription in self._of(message.user_id):
+                    if message.session_id in (None, subscription.token.session_id):
+                        subscription.close(TOKEN_EXPIRED)
+                return
+            case "reset":
+                self.history.clear()
+        self.history.append(message)
+        if message.kind != "past":
             event = Event(message)
             for subscription in self._of(message.user_id):
                 subscription.offer(event)

@@ -2,10 +2,12 @@ import asyncio
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from fastapi.sse import format_sse_event
 
+from app.realtime.broker import RESET, Message
 from app.realtime.hub import Hub
 from app.realtime.limits import AtCapacityError, RefusedError, StoppingError, TooManySocketsError
 from app.realtime.subscription import SocketSubscription
@@ -162,6 +164,32 @@ async def test_what_is_gone_cannot_be_resumed() -> None:
     first, *_ = await publish(hub, range(2))
     with hub.subscribe(socket()) as subscription:
         assert not hub.resume(subscription, first)
+
+
+async def test_events_of_the_past_can_be_resumed_and_come_unasked_to_nobody() -> None:
+    hub = Hub()
+    with hub.subscribe(socket()) as subscription:
+        for event_id in "ab":
+            hub.deliver(Message("past", event="news", data="1", id=event_id))
+        assert await data(subscription) == []
+    with hub.subscribe(socket()) as subscription:
+        assert hub.resume(subscription, "a")
+        assert await data(subscription) == [1]
+
+
+async def test_when_events_were_lost_everybody_is_told_and_older_ones_cannot_be_resumed() -> None:
+    hub = Hub()
+    (before,) = await publish(hub, [1])
+    with hub.subscribe(socket()) as by_socket, hub.subscribe(stream()) as by_stream:
+        hub.deliver(replace(RESET, id="r"))
+        await publish(hub, [2])
+
+        assert not hub.resume(by_socket, before)
+        assert json.loads((await sent(by_socket))[0]) == {"type": "reset"}
+        assert (await sent(by_stream))[0] == format_sse_event(event="reset", data_str="{}", id="r")
+    with hub.subscribe(socket()) as subscription:
+        assert hub.resume(subscription, "r")
+        assert await data(subscription) == [2]
 
 
 async def test_a_service_that_stops_closes_everything_and_opens_nothing() -> None:
