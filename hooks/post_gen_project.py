@@ -1,13 +1,15 @@
-"""Comfort only, offline: a `.env` with a key of its own, and the commands to go on with."""
+"""Comfort only, offline: a `.env` with a key of its own, no empty directories, the next steps."""
 
 import os
 import secrets
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ENV = Path(".env")
 EXAMPLE = Path(".env.example")
+GITHUB = [Path(".github/workflows"), Path(".github")]
 
 
 def write_env() -> None:
@@ -20,6 +22,13 @@ def write_env() -> None:
         return
     with open(descriptor, "w", encoding="utf-8", newline="\n") as env:
         env.write(text)
+
+
+def remove_empty_directories() -> None:
+    """Remove what Cookiecutter has made for files that other answers would have brought."""
+    with suppress(OSError):  # not empty
+        for directory in GITHUB:
+            directory.rmdir()
 
 
 def next_steps() -> str:
@@ -36,6 +45,7 @@ def main() -> None:
         write_env()
     except OSError as error:
         print(f"No .env was written ({error}): copy .env.example to .env and set SECRET_KEY.")
+    remove_empty_directories()
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(next_steps()))  # a path may not fit stdout's encoding
 

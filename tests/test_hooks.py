@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PRODUCT, ROOT, Bake
+from conftest import CHOICES, PRODUCT, ROOT, Bake
 from sandbox import Sandbox, contents
 
 from hooks import post_gen_project as post_gen
@@ -87,12 +87,21 @@ def test_the_last_three_lines_go_to_the_project_whatever_its_path(
     assert commands == ["uv sync && uv run alembic upgrade head", "uv run python -m app"]
 
 
-def test_a_service_baked_without_hooks_differs_only_in_env(
-    bake: Bake, bake_into: Bake, directory: Path
+@pytest.mark.parametrize("ci", CHOICES["ci"])
+def test_a_service_baked_without_hooks_differs_only_in_env_and_empty_directories(
+    bake: Bake, bake_into: Bake, directory: Path, ci: str
 ) -> None:
-    with_hooks = contents(bake())
+    with_hooks = contents(bake(ci=ci))
     del with_hooks[".env"]
-    assert contents(bake_into(directory, hooks=False)) == with_hooks
+    without = contents(bake_into(directory, hooks=False, ci=ci))
+    empty = set() if ci == "github" else {".github", ".github/workflows"}
+    assert without.keys() - with_hooks.keys() == empty
+    assert {path: without[path] for path in with_hooks} == with_hooks
+
+
+def test_no_directory_is_left_empty(bake: Bake) -> None:
+    for ci in CHOICES["ci"]:
+        assert all(any(path.iterdir()) for path in bake(ci=ci).rglob("*") if path.is_dir())
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """The service as its team gets it: installed, checked, tested."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,32 +11,6 @@ from conftest import Bake
 pytestmark = pytest.mark.installs
 
 TUTORIAL = Path(__file__).parent / "tutorial"
-THIS_PYTHON = f"3.{sys.version_info.minor}"
-
-
-def other_pythons() -> dict[str, str]:
-    """Return the interpreters of the other versions that this machine has.
-
-    Those of pyenv are looked up one by one: its shims run only some of them.
-    """
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    pythons = {}
-    for version in ("3.11", "3.12", "3.13", "3.14"):
-        name = f"python{version}"
-        candidates = [shutil.which(name), *pyenv.glob(f"versions/{version}.*/bin/{name}")]
-        usable = [str(path) for path in candidates if path and is_cpython(path)]
-        if usable and version != THIS_PYTHON:
-            pythons[version] = usable[0]
-    return pythons
-
-
-def is_cpython(path: str | Path) -> bool:
-    code = "import sys; sys.exit(sys.implementation.name != 'cpython')"
-    ended = subprocess.run([path, "-c", code], check=False, stderr=subprocess.DEVNULL)
-    return ended.returncode == 0
-
-
-OTHER_PYTHONS = other_pythons()
 
 
 @pytest.mark.parametrize(
@@ -56,12 +28,6 @@ def test_its_suite_covers_everything_and_leaves_the_database_of_env_alone(servic
 
 def test_its_suite_passes_in_parallel_and_another_order(service: Path) -> None:
     uv_run(service, "pytest", "--randomly-seed=2", "-n", "auto")
-
-
-@pytest.mark.parametrize("version", OTHER_PYTHONS)
-def test_its_suite_passes_on_other_pythons(service: Path, workspace: Path, version: str) -> None:
-    env = {"UV_PROJECT_ENVIRONMENT": str(workspace / f"venv-{version}")}
-    uv_run(service, "--python", OTHER_PYTHONS[version], "pytest", "--randomly-seed=3", **env)
 
 
 @pytest.mark.parametrize("tutorial", sorted(TUTORIAL.glob("test_*.py")), ids=lambda path: path.stem)

@@ -1,0 +1,189 @@
+"""The pipelines: what they may do, and each of their commands, word for word."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import uv
+import yaml
+from conftest import Bake
+
+import demo
+
+FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+SESSIONS = ["lint", "types", "migrations", *(f"tests-{v}" for v in VERSIONS), "lowest", "audit"]
+
+
+def pythons() -> dict[str, Path]:
+    """Return the interpreters that this machine has.
+
+    Those of pyenv are looked up one by one: its shims run only some of them.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = {f"3.{sys.version_info.minor}": Path(sys.executable)}
+    for version in VERSIONS:
+        name = f"python{version}"
+        candidates = [shutil.which(name), *pyenv.glob(f"versions/{version}.*/bin/{name}")]
+        for path in candidates:
+            if path and is_cpython(path):
+                found.setdefault(version, Path(path))
+    return found
+
+
+def is_cpython(path: str | Path) -> bool:
+    code = "import sys; sys.exit(sys.implementation.name != 'cpython')"
+    ended = subprocess.run([path, "-c", code], check=False, stderr=subprocess.DEVNULL)
+    return ended.returncode == 0
+
+
+PYTHONS = pythons()
+# `audit` needs the network, and has tests of its own.
+SESSIONS_TO_RUN = [
+    session
+    for session in SESSIONS
+    if session.removeprefix("tests-") in {"lint", "types", "migrations", "lowest", *PYTHONS}
+]
+
+
+class Job(NamedTuple):
+    sessions: list[str]
+    env: dict[str, str]
+    lines: list[str]
+
+
+def read(bake: Bake, ci: str) -> dict[str, Any]:
+    pipeline: dict[str, Any] = yaml.safe_load((bake(ci=ci) / FILES[ci]).read_text("utf-8"))
+    return pipeline
+
+
+def github_job(bake: Bake) -> Job:
+    job = read(bake, "github")["jobs"]["nox"]
+    lines = [step["run"] for step in job["steps"] if "run" in step]
+    return Job(job["strategy"]["matrix"]["session"], job["env"], lines)
+
+
+def gitlab_job(bake: Bake) -> Job:
+    job = read(bake, "gitlab")["nox"]
+    return Job(job["parallel"]["matrix"][0]["SESSION"], job["variables"], job["script"])
+
+
+def run(project: Path, lines: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
+    """Run lines as a pipeline does, with every Python and uv on the PATH."""
+    uv_bin = Path(uv.find_uv_bin()).parent
+    bins = [uv_bin, *(path.parent for path in PYTHONS.values()), os.environ["PATH"]]
+    path = os.pathsep.join(map(str, bins))
+    return subprocess.run(
+        ["sh", "-ec", "\n".join(lines)],
+        check=False,
+        cwd=project,
+        env=demo.project_environment(**env) | {"PATH": path},
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def test_actions_are_pinned_to_commits_and_may_only_read(bake: Bake) -> None:
+    text = (bake(ci="github") / FILES["github"]).read_text("utf-8")
+    assert len(PINNED.findall(text)) == text.count("uses:") == 2
+    assert read(bake, "github")["permissions"] == {"contents": "read"}
+    assert "secrets." not in text
+
+
+def test_both_pipelines_run_every_session_by_the_same_line_with_the_locked_versions(
+    bake: Bake,
+) -> None:
+    github, gitlab = github_job(bake), gitlab_job(bake)
+    assert github.sessions == gitlab.sessions == SESSIONS
+    assert github.lines == gitlab.lines
+    assert github.env["UV_LOCKED"] == gitlab.env["UV_LOCKED"] == "1"
+
+
+@pytest.mark.installs
+def test_the_noxfile_has_the_sessions_of_the_pipelines(service: Path) -> None:
+    ended = run(service, ["uv run nox --list"])
+    assert re.findall(r"^[*-] ([\w.-]+) ->", ended.stdout, re.MULTILINE) == SESSIONS
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("session", SESSIONS_TO_RUN)
+def test_the_line_of_the_pipelines_succeeds_in_a_new_service(
+    bake: Bake, service: Path, session: str
+) -> None:
+    job = gitlab_job(bake)
+    ended = run(service, job.lines, SESSION=session, UV_LOCKED="1", CI="true")
+    assert ended.returncode == 0, ended.stdout
+    assert f"Session {session} was successful" in ended.stdout
+
+
+@pytest.mark.installs
+def test_without_a_lock_file_the_line_says_so(bake: Bake, bake_into: Bake, directory: Path) -> None:
+    job = github_job(bake)
+    ended = run(bake_into(directory), job.lines, SESSION="lint", UV_LOCKED="1")
+    assert ended.returncode != 0
+    assert "run `uv lock`" in ended.stdout
+
+
+@contextmanager
+def advisories(ids: Sequence[str]) -> Iterator[str]:
+    """Answer as osv.dev does, with these advisories for the first package."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+            found = [{"vulns": [{"id": i, "modified": "2026-01-01T00:00:00Z"} for i in ids]}]
+            self.answer({"results": found + [{}] * (len(queries) - 1)})
+
+        def do_GET(self) -> None:
+            number = self.path.rpartition("/")[2]
+            self.answer({"id": number, "modified": "2026-01-01T00:00:00Z", "summary": "Bad"})
+
+        def answer(self, body: object) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.installs
+@pytest.mark.parametrize(("ids", "code"), [([], 0), (["GHSA-0000"], 1)])
+def test_the_audit_fails_where_an_advisory_names_a_locked_version(
+    service: Path, ids: list[str], code: int
+) -> None:
+    with advisories(ids) as address:
+        line = f"uv run nox --session audit -- --service-url {address}"
+        ended = run(service, [line], UV_LOCKED="1", NO_PROXY="127.0.0.1")
+    assert ended.returncode == code, ended.stdout
+    assert all(number in ended.stdout for number in ids)
+
+
+@pytest.mark.installs
+def test_the_audit_asks_the_public_service_and_fails_where_it_cannot(service: Path) -> None:
+    ended = run(service, ["uv run nox --session audit"], UV_LOCKED="1")
+    if ended.returncode:  # no network, or news for the maintainers of this template
+        assert "api.osv.dev" in ended.stdout or "known vulnerabilit" in ended.stdout, ended.stdout
