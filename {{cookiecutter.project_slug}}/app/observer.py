@@ -16,7 +16,7 @@ logger = structlog.get_logger()
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 # Labels are for a few values: those that a client makes up share one.
 _METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
-_CLOSE_CODES = {1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 4401, 4408, 4429}
+CLOSE_CODES = {1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 4401, 4408, 4429}
 CLIENT_LEFT = 499  # as nginx has it: there was nobody to answer
 
 
@@ -85,7 +85,7 @@ class Observer:
         finally:
             if open_sockets:
                 open_sockets.dec()
-            label = code if code in _CLOSE_CODES else "other"
+            label = code if code in CLOSE_CODES else "other"
             metrics.CLOSES.labels(_route(scope), label).inc()
             _log("socket", scope, started, code=code)
 
