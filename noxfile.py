@@ -48,6 +48,14 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def proxy(session: nox.Session) -> None:
+    """Put nginx before two processes and Redis, and let it be silent for two minutes."""
+    install(session, "tests")
+    env = {"PROXY_IDLE_SECONDS": "120"}
+    run(session, "pytest", "tests/test_proxy.py", "--capture=no", env=env)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Bake a service, start it and show it working; `-- --once` ends it after that."""
     install(session, "demo")
@@ -61,6 +69,6 @@ def bench(session: nox.Session) -> None:
     run(session, "python", "-m", "benchmarks")
 
 
-def run(session: nox.Session, *command: str) -> None:
+def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
     """Run a command that, after Ctrl-C, stops servers and removes directories before it ends."""
-    session.run(*command, *session.posargs, interrupt_timeout=5, terminate_timeout=20)
+    session.run(*command, *session.posargs, env=env, interrupt_timeout=5, terminate_timeout=20)

@@ -1,0 +1,278 @@
+"""Real nginx with the shipped configuration, in front of two processes and Redis."""
+
+import asyncio
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from commands import run_uv, uv_run
+from conftest import Bake
+from httpx_ws import AsyncWebSocketSession, HTTPXWSException, aconnect_ws
+
+import demo
+
+pytestmark = [pytest.mark.installs, pytest.mark.timeout(400)]
+
+# `nox -s proxy` sets two minutes.
+IDLE_SECONDS = float(os.environ.get("PROXY_IDLE_SECONDS", "3"))
+PASSWORD = "correct horse battery staple"
+
+
+def nginx() -> str:
+    """Return the program; root on Debian installs it."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if not shutil.which("nginx", path=path) and shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "install", "--quiet", "--yes", "nginx-light"], check=False)
+    found = shutil.which("nginx", path=path)
+    if not found:
+        pytest.fail("nginx is missing and cannot be installed: apt-get install nginx-light")
+    return found
+
+
+class Replica:
+    def __init__(self, project: Path, settings: dict[str, str]) -> None:
+        self.port = demo.free_port()
+        self._project = project
+        self._settings = settings | {"PORT": str(self.port)}
+        self._running = ExitStack()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Return when it is ready."""
+        serving = demo.running(["-m", "app"], self._project, self.port, **self._settings)
+        self._running.enter_context(serving)
+
+    def stop(self) -> None:
+        self._running.close()
+
+    def open_sockets(self) -> int:
+        metrics = httpx.get(f"{self.address}/metrics", trust_env=False).text
+        values = re.findall(r"^websockets_open\{.*\} ([\d.]+)$", metrics, re.MULTILINE)
+        return int(sum(map(float, values)))
+
+
+class Stack:
+    """nginx, two replicas, Redis and a database."""
+
+    def __init__(self, replicas: list[Replica], directory: Path, project: Path) -> None:
+        self.replicas = replicas
+        self.port = demo.free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        config = (project / "deploy" / "nginx.conf").read_text("utf-8")
+        for number, replica in enumerate(replicas, 1):  # only addresses change
+            config = config.replace(f"app-{number}:8000", f"127.0.0.1:{replica.port}")
+        config = config.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        (directory / "nginx.conf").write_text(config, "utf-8")
+        self._nginx = [nginx(), "-p", str(directory), "-c", str(directory / "nginx.conf")]
+        self._nginx += ["-g", f"pid {directory}/nginx.pid; daemon off;"]
+
+    @contextmanager
+    def proxy(self) -> Iterator[None]:
+        subprocess.run([*self._nginx, "-t"], check=True, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(self._nginx, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(self.address)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+    def reload(self) -> None:
+        subprocess.run([*self._nginx, "-s", "reload"], check=True)
+
+
+def wait_for(address: str) -> None:
+    transport = httpx.HTTPTransport(retries=6)
+    with httpx.Client(transport=transport, trust_env=False) as client:
+        assert client.get(f"{address}/health/live").is_success
+
+
+@contextmanager
+def redis_server(project: Path) -> Iterator[str]:
+    """Start the server that the service's own tests start."""
+    (server,) = project.glob(".venv/lib/**/valkey-server")
+    port = demo.free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
+    directory = workspace / "proxy"
+    directory.mkdir()
+    project = bake_into(directory, broker="redis")
+    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    database = f"sqlite+aiosqlite:///{directory}/service.db"
+    uv_run(project, "alembic", "upgrade", "head", DATABASE_URL=database)
+    with redis_server(project) as broker, ExitStack() as running:
+        settings = {
+            "BROKER_URL": broker,
+            "DATABASE_URL": database,
+            "HEARTBEAT_SECONDS": str(IDLE_SECONDS),  # silence between two beats
+            "LOG_LEVEL": "warning",
+        }
+        replicas = [Replica(project, settings) for _ in range(2)]
+        stack = Stack(replicas, directory, project)
+        for replica in replicas:
+            replica.start()
+            running.callback(replica.stop)
+        with stack.proxy():
+            yield stack
+
+
+class Person:
+    """Somebody with a browser, who comes through nginx."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._slugs = (f"post-{number}-{time.time_ns()}" for number in itertools.count(1))
+
+    async def sign_in(self) -> None:
+        email = f"ada{time.time_ns()}@example.com"
+        account = {"email": email, "password": PASSWORD}
+        (await self._client.post("/auth/register", json=account)).raise_for_status()
+        form = {"username": email, "password": PASSWORD}
+        answer = (await self._client.post("/auth/token", data=form)).raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    async def post(self) -> str | None:
+        """Publish an event and return its slug, if the service took it."""
+        slug = next(self._slugs)
+        try:
+            answer = await self._client.post("/posts/", json={"title": "Hello", "slug": slug})
+        except httpx.TransportError:
+            return None
+        return slug if answer.is_success else None
+
+    @asynccontextmanager
+    async def socket(self) -> AsyncIterator[AsyncWebSocketSession]:
+        socket: AsyncWebSocketSession
+        async with aconnect_ws(
+            "/ws/notifications", self._client, keepalive_ping_interval_seconds=None
+        ) as socket:
+            await socket.send_json({"type": "ping"})
+            assert await socket.receive_json(timeout=5) == {"type": "pong"}
+            yield socket
+
+
+@asynccontextmanager
+async def person(address: str) -> AsyncIterator[Person]:
+    async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=400) as client:
+        person = Person(client)
+        await person.sign_in()
+        yield person
+
+
+async def stay_idle(stack: Stack) -> None:
+    async with AsyncExitStack() as open_things:
+        ada = await open_things.enter_async_context(person(stack.address))
+        sockets = [await open_things.enter_async_context(ada.socket()) for _ in range(4)]
+        assert all(replica.open_sockets() for replica in stack.replicas)
+        stream = open_things.enter_async_context
+        client = await stream(httpx.AsyncClient(base_url=stack.address, trust_env=False))
+        response = await stream(client.stream("GET", "/events/heartbeat", timeout=400))
+        lines = response.aiter_lines()
+        started = time.monotonic()
+        beats = [await next_beat(lines), await next_beat(lines)]
+        assert time.monotonic() - started > IDLE_SECONDS * 0.9
+        assert beats == ["1", "2"]
+        slug = await ada.post()
+        for socket in sockets:
+            assert (await socket.receive_json(timeout=10))["data"]["slug"] == slug
+        print(f"{len(sockets)} sockets and a stream were idle for {IDLE_SECONDS:.0f} s")
+
+
+async def next_beat(lines: AsyncIterator[str]) -> str:
+    async for line in lines:
+        if line.startswith("id: "):
+            return line.removeprefix("id: ")
+    raise AssertionError("the stream ended")
+
+
+def test_idle_sockets_and_streams_stay_open_and_events_reach_both_processes(stack: Stack) -> None:
+    asyncio.run(stay_idle(stack))
+
+
+async def receive(ada: Person, received: list[str], connected: asyncio.Event) -> int:
+    """Collect slugs until the last one; come back with `resume` whenever the socket is closed."""
+    last_id, connections = None, 0
+    while True:
+        try:
+            async with ada.socket() as socket:
+                connections += 1
+                if last_id:
+                    await socket.send_json({"type": "resume", "after": last_id})
+                connected.set()
+                while True:
+                    frame: dict[str, Any] = await socket.receive_json(timeout=60)
+                    assert frame["type"] == "event", frame
+                    last_id = frame["id"]
+                    received.append(frame["data"]["slug"])
+        except (HTTPXWSException, httpx.TransportError, ExceptionGroup):  # of its task group
+            await asyncio.sleep(0.05)  # as a client waits before it comes back
+        except asyncio.CancelledError:
+            return connections
+
+
+async def publish(ada: Person, published: list[str], failed: list[None]) -> None:
+    while True:
+        slug = await ada.post()
+        published.append(slug) if slug else failed.append(None)
+        await asyncio.sleep(0.02)
+
+
+async def restart_everything(stack: Stack) -> None:
+    received: list[str] = []
+    published: list[str] = []
+    failed: list[None] = []
+    connected = asyncio.Event()
+    async with person(stack.address) as ada, person(stack.address) as bob:
+        receiving = asyncio.create_task(receive(ada, received, connected))
+        await connected.wait()
+        publishing = asyncio.create_task(publish(bob, published, failed))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(stack.reload)
+        await asyncio.sleep(0.5)
+        for replica in stack.replicas:
+            await asyncio.to_thread(replica.stop)
+            await asyncio.to_thread(replica.start)
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        async with asyncio.timeout(30):
+            last = None
+            while last is None:
+                last = await bob.post()
+            while last not in received:
+                await asyncio.sleep(0.05)
+        receiving.cancel()
+        connections = await receiving
+    lost = set(published) - set(received)
+    print(
+        f"{len(published)} events, {len(lost)} lost, {len(received) - len(set(received))} twice,"
+        f" {connections} connections, {len(failed)} requests failed"
+    )
+    assert lost == set()
+    assert len(received) == len(set(received))
+    assert connections > 1
+
+
+def test_a_reload_and_a_rolling_restart_lose_no_event(stack: Stack) -> None:
+    asyncio.run(restart_everything(stack))
