@@ -15,6 +15,8 @@ from httpx_ws import AsyncWebSocketSession, aconnect_ws
 from httpx_ws.transport import ASGIWebSocketTransport
 from starlette.types import ASGIApp
 
+from tests.mistakes import impatient
+
 BASE_URL = "http://testserver"
 
 
@@ -23,7 +25,8 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def http_client(app: ASGIApp, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=headers)
+    transport = httpx.ASGITransport(impatient(app))
+    return httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
 
 
 @asynccontextmanager

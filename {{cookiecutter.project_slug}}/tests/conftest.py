@@ -23,7 +23,7 @@ from app.database import Database
 from app.engine import create_engine
 from app.main import app as service
 from app.settings import Settings
-from tests import clients, users
+from tests import clients, mistakes, users
 
 pytest_plugins = ["tests.databases"]
 
@@ -73,9 +73,11 @@ class SharedDatabase(Database):
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+        self._loop = asyncio.get_running_loop()
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        mistakes.refuse_another_loop(self._loop)
         savepoint = await self._session.begin_nested()
         try:
             yield self._session
@@ -88,9 +90,12 @@ class SharedDatabase(Database):
 async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
     """The service, started. What a test overrides is as before when the test ends."""
     overrides, service.dependency_overrides = service.dependency_overrides, {}
-    async with service.router.lifespan_context(service):
+    lifespan = service.router.lifespan_context
+    async with lifespan(service):
         service.state.database = SharedDatabase(async_db)
+        service.router.lifespan_context = mistakes.refuse_second_start
         yield service
+    service.router.lifespan_context = lifespan
     service.dependency_overrides = overrides
 
 
@@ -189,6 +194,6 @@ def client(
     """
     if request.node.get_closest_marker("asyncio"):
         pytest.fail("`client` would block this `async def` test: take `async_client`")
-    client = TestClient(app, headers=signed_in)
+    client = mistakes.SynchronousClient(mistakes.impatient(app), headers=signed_in)
     with clients.running_in_thread(loop) as client.portal:
         yield client
