@@ -1,15 +1,32 @@
 """`nox -s bench`: measure a service against baselines on this machine, in this run."""
 
 import argparse
+import json
 import os
 import platform
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load import generator, load
+from benchmarks.plot import plot
 from benchmarks.rounds import Figures, interleave
-from benchmarks.service import Project, Rig
+from benchmarks.service import SETTINGS, Project, Rig
+from demo import free_port, running
+
+RESULTS = Path(__file__).parent / "results"
+LIBRARIES = "alembic.script, email_validator, fastapi, jwt, prometheus_client, pydantic_settings"
+TABLE = """
+{}: requests per second (least to most), and as a multiple of the textbook and of the limit
+
+| request | per second | p99 | of the textbook | of the limit |
+| --- | --- | --- | --- | --- |"""
+IMPORTS = {
+    "python": "pass",
+    "libraries": f"import {LIBRARIES}, pwdlib, sqlalchemy.ext.asyncio, structlog",
+    "app.main": "import app.main",
+}
 
 # What is asked for, and which baselines answer it too.
 REQUESTS = {
@@ -31,29 +48,64 @@ def requests(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
             return load(method, url, rig.token, connections=16, seconds=options.seconds)._asdict()
 
         results[request] = interleave(("service", *baselines), options.rounds, measure)
-        print(row(request, results[request]), flush=True)
+        say(row(request, results[request]))
     return results
 
 
+def say(line: str) -> None:
+    print(line, flush=True)
+    with (RESULTS / "tables.md").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
 def row(request: str, measured: dict[str, Any]) -> str:
+    """Return a line of a table in Markdown."""
     rates = {name: figures["per_second"]["median"] for name, figures in measured.items()}
-    p99 = measured["service"]["p99"]["median"]
-    ratios = "  ".join(
-        f"{rates['service'] / rates[name]:5.2f} of {name} {rates[name]:6.0f}"
-        for name in rates
-        if name != "service"
-    )
-    return f"  {request:22} {rates['service']:6.0f}/s  p99 {p99:5.1f} ms  {ratios}"
+    service, p99 = measured["service"]["per_second"], measured["service"]["p99"]["median"]
+    limit = "bare" if "bare" in rates else "limit"
+    ratios = " | ".join(f"{rates['service'] / rates[name]:.2f}" for name in ("textbook", limit))
+    spread = f"{service['median']:.0f} ({service['least']:.0f} to {service['most']:.0f})"
+    return f"| `{request}` | {spread} | {p99:.1f} ms | {ratios} |"
 
 
-def machine() -> dict[str, object]:
+def start(project: Project, url: str) -> dict[str, Any]:
+    """Measure seconds: imports, each in a process of its own, and the first answer."""
+    settings = {"DATABASE_URL": url}
+
+    def seconds(name: str) -> Figures:
+        began = time.perf_counter()
+        if name == "first answer":
+            with running(
+                ["-m", "app"],
+                project.path,
+                port := free_port(),
+                **SETTINGS,
+                **settings,
+                PORT=str(port),
+            ):
+                return {"seconds": time.perf_counter() - began}
+        project.run("python", "-c", IMPORTS[name], **settings)
+        return {"seconds": time.perf_counter() - began}
+
+    results = interleave((*IMPORTS, "first answer"), 5, seconds)
+    for name, figures in results.items():
+        say(f"| {name} | {figures['seconds']['median']:.2f} s |")
+    return results
+
+
+def machine(project: Project) -> dict[str, object]:
     info = Path("/proc/cpuinfo")
     models = [line for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
         "processor": models[0].partition(": ")[2] if models else platform.processor(),
         "cores": os.cpu_count(),
-        "system": platform.platform(),
+        "load_average": os.getloadavg()[0],
+        "system": platform.system(),
+        "python": project.run(
+            "python", "-c", "import platform; print(platform.python_version())"
+        ).strip(),
         "load": generator(),
+        "versions": project.run("uv", "pip", "freeze").split(),
     }
 
 
@@ -62,18 +114,30 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
-    options.rounds, options.seconds = (3, 1) if options.quick else (7, 2)
+    options.rounds, options.seconds = (5, 1) if options.quick else (9, 2)
     return options
 
 
 def main() -> None:
     options = parse()
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        os.environ["TMPDIR"] = directory
-        project = Project(Path(directory), database="sqlite")
-        url = f"sqlite+aiosqlite:///{directory}/bench.db"
-        with project.serve(url, project.seed(url, 10_000)) as rig:
-            requests(rig, options)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "tables.md").write_text("# What `nox -s bench` measured\n", "utf-8")
+    requested: dict[str, Any] = {}
+    started: dict[str, Any] = {}
+    for database in [options.database] if options.database else ["sqlite", "postgresql"]:
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            os.environ["TMPDIR"] = directory
+            project = Project(Path(directory), database=database)
+            with project.database() as url:
+                token = project.seed(url, 10_000)
+                say(TABLE.format(database))
+                with project.serve(url, token) as rig:
+                    requested[database] = requests(rig, options)
+                started[database] = start(project, url)
+            about = machine(project)
+    results = {"machine": about, "requests": requested, "start": started}
+    (RESULTS / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    (RESULTS / "requests.svg").write_text(plot(requested), "utf-8")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,25 @@ class Project:
         return self.run("python", str(SERVERS / "seed.py"), str(posts), DATABASE_URL=url).strip()
 
     @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the URL of an empty database: a file of SQLite, or a PostgreSQL server."""
+        if not (self.path / "tests" / "postgresql.py").exists():
+            yield f"sqlite+aiosqlite:///{self.path / 'bench.db'}"
+            return
+        server = subprocess.Popen(
+            [self.path / ".venv/bin/python", SERVERS / "postgresql.py"],
+            cwd=self.path,
+            env=project_environment(PYTHONPATH=str(self.path)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        try:
+            yield server.stdout.readline().strip() if server.stdout else ""
+        finally:
+            server.communicate()  # ends its input, and waits
+
+    @contextmanager
     def serve(self, url: str, token: str) -> Iterator[Rig]:
         """Run the service and the baselines, all on the same database."""
         addresses, pids = {}, {}

@@ -1,0 +1,30 @@
+"""The requests per second of the service and of its baselines, as bars in an SVG."""
+
+from typing import Any
+from xml.sax.saxutils import escape
+
+WIDTH, LEFT, LINE = 760, 270, 18
+COLOURS = {"service": "#2563eb", "limit": "#9ca3af", "bare": "#9ca3af", "textbook": "#f59e0b"}
+
+
+def plot(results: dict[str, dict[str, Any]]) -> str:
+    """Return a group of bars for each request; a bar's length is relative to its group's longest."""
+    parts, y = [], 10
+    bar = f'<rect x="{LEFT}" y="{{}}" width="{{:.0f}}" height="{LINE - 4}" fill="{{}}"/>'
+    for database, requests in results.items():
+        for request, measured in requests.items():
+            rates = {name: figures["per_second"]["median"] for name, figures in measured.items()}
+            for name, rate in rates.items():
+                label = f"{database}: {request}, {name}" if name == "service" else name
+                length = (WIDTH - LEFT - 70) * rate / max(rates.values())
+                middle = y + LINE * 0.7
+                parts += [
+                    f'<text x="{LEFT - 8}" y="{middle:.0f}" text-anchor="end">{escape(label)}</text>',
+                    bar.format(y, length, COLOURS[name]),
+                    f'<text x="{LEFT + length + 6:.0f}" y="{middle:.0f}">{rate:.0f}/s</text>',
+                ]
+                y += LINE
+            y += 10
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
+    head += 'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
+    return "\n".join([head, *parts, "</svg>\n"])
