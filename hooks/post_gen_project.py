@@ -44,7 +44,7 @@ def main() -> None:
     try:
         write_env()
     except OSError as error:
-        print(f"No .env was written ({error}): copy .env.example to .env and set SECRET_KEY.")
+        print(f"No .env was written ({error}): copy .env.example to .env and fill it in.")
     remove_empty_directories()
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(next_steps()))  # a path may not fit stdout's encoding

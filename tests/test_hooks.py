@@ -66,7 +66,7 @@ def test_trouble_with_the_file_ends_in_a_hint_and_not_in_failure(
     (project / ".env.example").unlink()
     post_gen.main()
     hint, *_ = capfd.readouterr().out.splitlines()
-    assert hint.endswith("copy .env.example to .env and set SECRET_KEY.")
+    assert hint.endswith("copy .env.example to .env and fill it in.")
 
 
 def test_the_last_three_lines_go_to_the_project_whatever_its_path(
