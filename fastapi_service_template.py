@@ -25,14 +25,15 @@ SLUG_LENGTH = 40
 WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[1-9]")
 # What the service's dependencies need in their turn; pyproject.toml has the first hand.
 TRANSITIVE_DEPENDENCIES = frozenset(
-    """annotated-doc annotated-types anyio argcomplete argon2-cffi argon2-cffi-bindings
-    ast-serialize async-timeout attrs certifi cffi click colorama colorlog coverage
-    cryptography dependency-groups distlib dnspython execnet fasteners filelock greenlet h11
-    httpcore httpcore2 httptools httpx2-jsfetch humanize idna iniconfig librt mako
-    markdown-it-py markupsafe mdurl mypy-extensions opentelemetry-api packaging pathspec
-    platformdirs pluggy psutil pycparser pydantic pydantic-core pygments python-discovery
-    python-dotenv pyyaml rich rich-toolkit shellingham starlette truststore typer
-    typing-extensions typing-inspection uvloop valkey virtualenv watchfiles websockets wsproto""".split()  # noqa: SIM905 - as a list it is fifty lines
+    """aiosqlite annotated-doc annotated-types anyio argcomplete argon2-cffi
+    argon2-cffi-bindings ast-serialize async-timeout asyncpg attrs certifi cffi click colorama
+    colorlog coverage cryptography dependency-groups deprecated distlib dnspython execnet
+    fasteners filelock greenlet h11 httpcore httpcore2 httptools httpx2-jsfetch humanize idna
+    iniconfig librt mako markdown-it-py markupsafe mdurl mypy-extensions opentelemetry-api
+    packaging pathspec platformdirs pluggy psutil pycparser pydantic pydantic-core pygments
+    python-discovery python-dotenv pyyaml rich rich-toolkit shellingham starlette truststore
+    typer typing-extensions typing-inspection uvloop valkey virtualenv watchfiles websockets
+    wrapt wsproto""".split()  # noqa: SIM905 - as a list it is fifty lines
 )
 
 TEXT_LENGTHS = {"project_name": 100, "description": 300, "author_name": 100, "author_email": 254}

@@ -1,8 +1,10 @@
-"""`python -m app` serves the service as the settings say."""
+"""`python -m app` serves the service as the settings say; app/commands.py has what else it does."""
 
 import signal
 import socket
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from types import FrameType
@@ -10,6 +12,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app import commands
 from app.logs import configure_logging
 from app.settings import Settings, SettingsError, get_settings
 
@@ -62,22 +65,26 @@ def listen(config: uvicorn.Config, stuck_peer_seconds: int) -> socket.socket:
     return listener
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     try:
         settings = get_settings()
     except SettingsError as error:
         sys.exit(str(error))
+    commands.run(arguments, settings, serve)
+
+
+def serve(settings: Settings, _: Namespace) -> None:
     configure_logging(settings)
     config = configure(settings)
     with listen(config, settings.stuck_peer_seconds) as listener:
-        serve = (
+        run = (
             Workers(config, [listener]).run
             if config.workers > 1
             else partial(uvicorn.Server(config).run, [listener])
         )
         with suppress(KeyboardInterrupt):  # Ctrl-C: a server that has stopped raises it again
-            serve()
+            run()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -69,4 +69,4 @@ def test_every_setting_is_listed_with_its_default_and_meaning() -> None:
 
 def text(default: object) -> str:
     """Write a default as the environment has it."""
-    return {"()": "", "True": "true", "False": "false"}.get(str(default), str(default))
+    return {"()": "", "None": "", "True": "true", "False": "false"}.get(str(default), str(default))
