@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
@@ -9,9 +10,11 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
+from app.database import Database
 from app.dependencies import get_async_db
 from app.errors import DatabaseUnavailableError
 from app.posts.models import Post
+from tests import clients, users
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser, WsConnect
 
@@ -281,3 +284,19 @@ async def test_a_post_whose_commit_fails_is_not_announced(
 
         assert failed.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         assert await socket.receive_json(timeout=2) == {"type": "pong"}
+
+
+async def test_of_two_posts_that_race_for_a_slug_one_is_stored(
+    app: FastAPI, clean_database: Database
+) -> None:
+    app.state.database = clean_database
+    author = await users.new_user("ada@example.com")
+    async with clean_database.session() as session:
+        session.add(author)
+        await session.commit()
+
+    async with clients.http_client(app, bearer(users.mint(author))) as client:
+        answers = await asyncio.gather(*(client.post("/posts/", json=NEW) for _ in range(2)))
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [HTTPStatus.CREATED, HTTPStatus.CONFLICT]
