@@ -1,0 +1,72 @@
+"""Runs in a service, by its Python: migrates a new database, then serves it and uses it."""
+
+import importlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from httpx_ws import WebSocketSession, connect_ws
+
+ALEMBIC = [sys.executable, "-m", "alembic"]
+
+
+@contextmanager
+def database(directory: Path) -> Iterator[str]:
+    """Yield the URL of an empty database."""
+    if not Path("tests/postgresql.py").exists():
+        yield f"sqlite+aiosqlite:///{directory}/service.db"
+        return
+    sys.path.insert(0, os.getcwd())
+    with importlib.import_module("tests.postgresql").running_server() as server:
+        yield server.url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def serving(port: int) -> Iterator[httpx.Client]:
+    process = subprocess.Popen([sys.executable, "-m", "app"])
+    transport = httpx.HTTPTransport(retries=7)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as client:
+            yield client
+    finally:
+        process.terminate()
+        assert process.wait(20) in {0, -signal.SIGTERM}
+
+
+def use(client: httpx.Client) -> None:
+    socket: WebSocketSession
+    ready = client.get("/health/ready")
+    assert ready.is_success, ready.text
+    assert ready.json()["database"] == "ok"
+    assert client.get("/posts/").status_code == httpx.codes.UNAUTHORIZED
+    assert client.get("/openapi.json").json()["paths"]
+    with connect_ws("/ws/echo", client) as socket:
+        socket.send_text("hello")
+        assert socket.receive_text(timeout=5) == "Echo: hello"
+    heartbeat = client.get("/events/heartbeat", params={"count": 1})
+    assert re.search(r"^event: heartbeat$", heartbeat.text, re.MULTILINE), heartbeat.text
+
+
+def main(directory: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with database(Path(directory)) as url:
+        os.environ |= {"DATABASE_URL": url, "PORT": str(port)}
+        subprocess.run([*ALEMBIC, "upgrade", "head"], check=True)
+        subprocess.run([*ALEMBIC, "check"], check=True)
+        with serving(port) as client:
+            use(client)
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    main(sys.argv[1])
+    print(f"Migrated, served and used in {time.monotonic() - started:.1f} s")

@@ -1,0 +1,63 @@
+"""Every combination of the answers that change Python, installed and run as its team would."""
+
+import itertools
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from commands import run_uv, uv_run
+from conftest import CHOICES, Bake
+
+pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
+
+PROBE = Path(__file__).with_name("probe.py")
+PROMPTS = ("database", "auth", "broker")
+COMBINATIONS = [
+    dict(zip(PROMPTS, values, strict=True))
+    for values in itertools.product(*(CHOICES[prompt] for prompt in PROMPTS))
+]
+# What another combination has left there is taken up by the next: it saves a minute.
+KEPT = (".venv", ".mypy_cache")
+
+
+@pytest.fixture(scope="module")
+def workshop(workspace: Path, worker_id: str) -> Path:
+    return workspace / f"combinations-{worker_id}" / "my-service"
+
+
+@pytest.fixture
+def project(workshop: Path, bake_into: Bake, directory: Path, answers: dict[str, str]) -> Path:
+    """Bake into a directory that all combinations share, one after another."""
+    baked = bake_into(directory, **answers)
+    for name in KEPT:
+        if (workshop / name).exists():
+            (workshop / name).rename(baked / name)
+    shutil.rmtree(workshop, ignore_errors=True)
+    workshop.parent.mkdir(exist_ok=True)
+    return baked.rename(workshop)
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=lambda answers: " ".join(answers.values()))
+def test_a_combination_of_answers_works(
+    project: Path, directory: Path, answers: dict[str, str]
+) -> None:
+    try:
+        run_uv(project, "sync", "--quiet", "--python", sys.executable)
+        uv_run(project, "mypy")
+        output = uv_run(project, "pytest", "--cov")
+        assert "Required test coverage of 100.0% reached" in output
+        uv_run(project, "python", str(PROBE), str(directory))
+    except pytest.fail.Exception as failure:
+        bake = shlex.join(["cookiecutter", ".", "--no-input", *map("=".join, answers.items())])
+        pytest.fail(f"{bake}\n{failure.msg}", pytrace=False)
+
+
+@pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
+def test_the_suite_passes_with_the_oldest_and_the_newest_versions(
+    bake_into: Bake, directory: Path, resolution: str
+) -> None:
+    project = bake_into(directory, database="postgresql")
+    run_uv(project, "sync", "--quiet", "--python", sys.executable, "--resolution", resolution)
+    uv_run(project, "--no-sync", "pytest")
