@@ -5,8 +5,9 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 PostId = Annotated[int, Field(ge=1, lt=2**63)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-Title = Annotated[str, Field(min_length=1, max_length=200)]
-Body = Annotated[str, Field(max_length=50_000)]
+# PostgreSQL stores no NUL; a title shows something.
+Title = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", max_length=200)]
+Body = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=50_000)]
 
 
 class PostCreate(BaseModel):

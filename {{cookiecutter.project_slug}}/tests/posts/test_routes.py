@@ -89,6 +89,9 @@ async def test_a_slug_that_is_taken_is_refused_and_nothing_else_changes(
     "changes",
     [
         {"title": ""},
+        {"title": " \n"},
+        {"title": "\0"},
+        {"body": "a\0b"},
         {"title": None},
         {"title": "x" * 201},
         {"slug": "Not a slug"},
