@@ -69,6 +69,13 @@ def bench(session: nox.Session) -> None:
     run(session, "python", "-m", "benchmarks")
 
 
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Use a service with clients in another language and with Autobahn; needs Node."""
+    install(session, "demo")
+    run(session, "python", "-m", "conformance")
+
+
 def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
     """Run a command that, after Ctrl-C, stops servers and removes directories before it ends."""
     session.run(*command, *session.posargs, env=env, interrupt_timeout=5, terminate_timeout=20)
