@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, event, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
@@ -53,7 +54,7 @@ def pool_options(url: URL, settings: Settings) -> Mapping[str, Any]:
         return options if url.database not in IN_MEMORY else {}  # which is one connection
     seconds = settings.database_statement_seconds
     return options | {
-        "pool_pre_ping": True,
+        "pool_events": [(_replace_closed, "checkout")],
         "pool_recycle": settings.database_recycle_seconds,
         "connect_args": {
             "timeout": settings.database_connect_seconds,
@@ -64,6 +65,12 @@ def pool_options(url: URL, settings: Settings) -> Mapping[str, Any]:
     }
 
 
+def _replace_closed(connection: AdaptedConnection, *_: object) -> None:
+    """Take another connection where the server has hung up: a ping would cost each request."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 def configure(engine: Engine, *, foreign_keys: bool = True) -> None:
     event.listen(engine, "handle_error", _recognize_outage)
     if engine.dialect.name == "sqlite":  # pragma: no branch - the tests may know SQLite only
@@ -72,7 +79,7 @@ def configure(engine: Engine, *, foreign_keys: bool = True) -> None:
 
 
 def _recognize_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
-    if context.is_pre_ping or not is_outage(context.original_exception, context.is_disconnect):
+    if not is_outage(context.original_exception, context.is_disconnect):
         return None
     # What has not answered in time may still answer: nobody else may get that.
     context.is_disconnect |= isinstance(context.original_exception, OSError)

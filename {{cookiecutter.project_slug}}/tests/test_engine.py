@@ -1,11 +1,13 @@
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy
 from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from app.database import Database
 from app.engine import configure, is_outage, pool_options
@@ -64,6 +66,18 @@ def test_the_pool_is_bounded_but_for_a_database_in_memory() -> None:
     assert options("sqlite+aiosqlite:///service.db")["pool_size"] == 20
     assert options("sqlite+aiosqlite:///service.db")["max_overflow"] == 0
     assert options("sqlite+aiosqlite:///:memory:") == {}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_connection_of_postgresql_is_replaced_only_when_the_server_has_closed_it(
+    closed: bool,
+) -> None:
+    ((check, moment),) = options("postgresql+asyncpg://host/service")["pool_events"]
+    driver = SimpleNamespace(is_closed=lambda: closed)
+
+    with pytest.raises(DisconnectionError) if closed else nullcontext():
+        check(SimpleNamespace(driver_connection=driver), None, None)
+    assert moment == "checkout"
 
 
 async def test_who_gets_no_connection_in_time_is_told_so(
