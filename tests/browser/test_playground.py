@@ -152,7 +152,7 @@ def test_nothing_moves_for_those_who_want_that(open_tab: OpenTab) -> None:
 
 
 def test_the_screenshot_of_the_readme_is_made(open_tab: OpenTab) -> None:
-    tab = open_tab(viewport={"width": 1120, "height": 900})
+    tab = open_tab(viewport={"width": 1120, "height": 900}, reduced_motion="reduce")
     register(tab)
     tab.get_by_role("button", name="Clear").click()
     publish(tab, "Hello")

@@ -1,12 +1,14 @@
 """`python -m app` serves the service as the settings say; app/commands.py has what else it does."""
 
+import os
 import signal
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import uvicorn
@@ -65,6 +67,18 @@ def listen(config: uvicorn.Config, stuck_peer_seconds: int) -> socket.socket:
     return listener
 
 
+@contextmanager
+def shared_metrics(workers: int) -> Iterator[None]:
+    """Have several processes count where each can read it, so that any may answer for all."""
+    if workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # read by prometheus_client
+        yield
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     try:
         settings = get_settings()
@@ -76,7 +90,10 @@ def main(arguments: Sequence[str] = ()) -> None:
 def serve(settings: Settings, _: Namespace) -> None:
     configure_logging(settings)
     config = configure(settings)
-    with listen(config, settings.stuck_peer_seconds) as listener:
+    with (
+        shared_metrics(config.workers),
+        listen(config, settings.stuck_peer_seconds) as listener,
+    ):
         run = (
             Workers(config, [listener]).run
             if config.workers > 1

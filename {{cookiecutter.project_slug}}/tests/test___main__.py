@@ -1,8 +1,10 @@
+import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 
 import httpx
@@ -11,7 +13,7 @@ import uvicorn
 from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
 from uvicorn.supervisors.multiprocess import SIGNALS
 
-from app.__main__ import Workers, listen, main
+from app.__main__ import Workers, listen, main, shared_metrics
 from app.settings import get_settings
 
 
@@ -105,6 +107,18 @@ def test_a_second_signal_ends_several_processes_at_once() -> None:
     ending.result()
 
     assert [process.exitcode for process in workers.processes] == [-signal.SIGKILL] * 2
+
+
+def test_several_processes_count_in_a_directory_that_is_gone_in_the_end() -> None:
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    with shared_metrics(1):
+        assert name not in os.environ
+    with shared_metrics(2):
+        directory = Path(os.environ[name])
+        assert directory.is_dir()
+
+    assert name not in os.environ
+    assert not directory.exists()
 
 
 def test_peers_that_vanish_or_do_not_read_are_given_up() -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fastapi import status
 
+from app import metrics
 from app.realtime.broker import Message, create_broker
 from app.realtime.frames import Event
 from app.realtime.history import History
@@ -46,7 +47,9 @@ class Hub:
         """Send an event to one user or to all, on every process, and return its id."""
         if not re.fullmatch(EVENT_NAME, event):
             raise ValueError(f"no name for an event: {event!r}")
-        return await self.broker.publish(Message("event", user_id, event, json.dumps(data)))
+        event_id = await self.broker.publish(Message("event", user_id, event, json.dumps(data)))
+        metrics.PUBLISHED.inc()
+        return event_id
 
     async def disconnect(self, user_id: int, session_id: str | None = None) -> None:
         """Close a user's sockets and streams on every process, or those of one login."""
@@ -65,8 +68,10 @@ class Hub:
         self.history.append(message)
         if message.kind != "past":
             event = Event(message)
-            for subscription in self._of(message.user_id):
+            receivers = self._of(message.user_id)
+            for subscription in receivers:
                 subscription.offer(event)
+            metrics.DELIVERED.inc(sum(receiver.close_code is None for receiver in receivers))
 
     @contextmanager
     def subscribe(self, subscription: S) -> Iterator[S]:
@@ -107,6 +112,7 @@ class Hub:
         now = time.monotonic()
         for subscription in self._all:
             subscription.tick(now)
+        metrics.QUEUED.set(sum(subscription.waiting for subscription in self._all))
         self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self.tick)
 
     def _admit(self, subscription: AnySubscription) -> None:
@@ -135,6 +141,7 @@ class Hub:
         if self._timer and not self._all:
             self._timer.cancel()
             self._timer = None
+            metrics.QUEUED.set(0)
 
     def _of(self, user_id: int | None) -> Collection[AnySubscription]:
         return self._all if user_id is None else self._by_user.get(user_id, ())

@@ -8,6 +8,8 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from app import metrics
+
 
 class EventStream(StreamingResponse):
     """Server-sent events whose generator ends when their reader leaves.
@@ -39,8 +41,9 @@ class EventStream(StreamingResponse):
             streaming.result()  # raises what went wrong
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self._events):
-            await super().stream_response(send)
+        with metrics.STREAMS.track_inprogress():
+            async with aclosing(self._events):
+                await super().stream_response(send)
 
 
 def retry() -> bytes:

@@ -9,6 +9,7 @@ from typing import AnyStr, Generic
 
 from fastapi.sse import KEEPALIVE_COMMENT
 
+from app import metrics
 from app.auth.tokens import AccessToken
 from app.realtime.broker import Message
 from app.realtime.frames import Event
@@ -58,8 +59,14 @@ class Subscription(ABC, Generic[AnyStr]):
             frame = self.encode(event)
             if self._frames and self._is_full_for(frame):
                 self.drop(TOO_SLOW)
+                metrics.DROPPED.inc()
             else:
                 self._append(frame)
+
+    @property
+    def waiting(self) -> int:
+        """Tell how many frames have not been taken."""
+        return len(self._missed) + len(self._frames)
 
     def replay(self, missed: Sequence[Message]) -> None:
         """Send these before what is waiting. They take no room: the history holds them."""
@@ -84,6 +91,7 @@ class Subscription(ABC, Generic[AnyStr]):
 
     def drop(self, code: int) -> None:
         """End it without what is waiting."""
+        metrics.DROPPED.inc(self.waiting)
         self._missed.clear()
         self._frames.clear()
         self._bytes = 0
