@@ -30,4 +30,4 @@ def test_files_name_no_place_outside_of_the_repository(template: Path) -> None:
     foreign = re.compile(r"/(?:root|tmp|work)/|pypi\.org|pythonhosted\.org|npmjs\.org")
     for path in template.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            assert foreign.findall(path.read_bytes().decode("utf-8")) == [], path
+            assert foreign.findall(path.read_bytes().decode("utf-8", "replace")) == [], path
