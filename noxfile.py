@@ -21,8 +21,11 @@ def lint(session: nox.Session) -> None:
     """Check the template's own code; Ruff checks the service's too, as it lies here."""
     install(session, "tests")
     # Cookiecutter would bake the caches that Ruff leaves in the directory of the service.
-    session.run("ruff", "check", "--no-cache")
-    session.run("ruff", "format", "--check", "--no-cache")
+    # Files of some answers only end in more than ".py".
+    conditional = ["--config", 'extension = {"py{% endif %}" = "python"}']
+    conditional += ["--config", 'extend-include = ["*.py[{]% endif %[}]"]']
+    session.run("ruff", "check", "--no-cache", *conditional)
+    session.run("ruff", "format", "--check", "--no-cache", *conditional)
     session.run("mypy")
 
 

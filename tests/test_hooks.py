@@ -24,7 +24,9 @@ def project(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def secret_key(env: Path) -> str:
-    (line,) = (line for line in env.read_text("utf-8").splitlines() if line.startswith("SECRET"))
+    (line,) = (
+        line for line in env.read_text("utf-8").splitlines() if line.startswith("SECRET_KEY=")
+    )
     return line.removeprefix("SECRET_KEY=")
 
 
