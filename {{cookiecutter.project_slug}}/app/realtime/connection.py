@@ -100,6 +100,7 @@ class Connection:
                 await self._renew(frame.token)
 
     async def _renew(self, encoded: str) -> None:
+        before = self._hub.ended
         try:
             token = await verify(self._websocket, encoded)
         except InvalidTokenError as error:
@@ -109,6 +110,7 @@ class Connection:
             raise BadFrameError("invalid_token", "The token is another user's")
         latest = max(token, current, key=lambda token: token.expires_at)
         self._subscription.renew(latest)
+        self._hub.end_if_revoked(self._subscription, since=before)
         await self._send({"type": "authenticated", "expires_at": latest.expires_at.isoformat()})
 
     async def _send(self, frame: dict[str, object]) -> None:

@@ -46,13 +46,19 @@ async def beats(hub: Hub, interval: float, count: int | None = None) -> AsyncGen
         yield format_sse_event(event="heartbeat", data_str=data, id=str(number))
 
 
+async def count_ended(hub: CurrentHub) -> int:
+    return hub.ended
+
+
 async def subscribe(
+    before: Annotated[int, Depends(count_ended)],  # FastAPI keeps this order: before the token
     token: Annotated[AccessToken, Depends(get_access_token)],
     hub: CurrentHub,
     settings: CurrentSettings,
 ) -> AsyncIterator[StreamSubscription]:
     """Keep a place in the hub until the response has ended, however it ends."""
     with hub.subscribe(StreamSubscription(token, settings)) as subscription:
+        hub.end_if_revoked(subscription, since=before)
         yield subscription
 
 

@@ -1,7 +1,9 @@
 import asyncio
+import itertools
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -37,6 +39,8 @@ class Hub:
         self.stopping = False
         self._all: set[AnySubscription] = set()
         self._by_user: dict[int, set[AnySubscription]] = {}
+        self.ended = 0  # disconnections delivered so far
+        self._ended: deque[Message] = deque(maxlen=1000)
         self._timer: asyncio.TimerHandle | None = None
         self._pausing: set[asyncio.Future[None]] = set()
 
@@ -59,9 +63,10 @@ class Hub:
         """Take a message from the broker."""
         match message.kind:
             case "disconnect":
+                self.ended += 1
+                self._ended.append(message)
                 for subscription in self._of(message.user_id):
-                    if message.session_id in (None, subscription.token.session_id):
-                        subscription.close(TOKEN_EXPIRED)
+                    _end_if_meant(subscription, message)
                 return
             case "reset":
                 self.history.clear()
@@ -81,6 +86,14 @@ class Hub:
             yield subscription
         finally:
             self._leave(subscription)
+
+    def end_if_revoked(self, subscription: AnySubscription, since: int) -> None:
+        """Close it where its token was revoked while it was verified: `ended` was `since` before.
+
+        A disconnection that came between would find the subscription not yet there.
+        """
+        for message in itertools.islice(reversed(self._ended), self.ended - since):
+            _end_if_meant(subscription, message)
 
     def resume(self, subscription: AnySubscription, after: str) -> bool:
         """Replay what a client missed; False where that may be gone."""
@@ -145,3 +158,12 @@ class Hub:
 
     def _of(self, user_id: int | None) -> Collection[AnySubscription]:
         return self._all if user_id is None else self._by_user.get(user_id, ())
+
+
+def _end_if_meant(subscription: AnySubscription, disconnection: Message) -> None:
+    token = subscription.token
+    if disconnection.user_id == token.user_id and disconnection.session_id in (
+        None,
+        token.session_id,
+    ):
+        subscription.close(TOKEN_EXPIRED)

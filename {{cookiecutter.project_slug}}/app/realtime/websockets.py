@@ -42,6 +42,7 @@ async def notifications(
         return
     # A browser drops the connection when none of the protocols that it offers is chosen.
     protocol = PROTOCOL if PROTOCOL in offered_protocols(websocket) else None
+    before = hub.ended
     try:
         token = await authenticate(websocket, settings)
     except ServiceError as refusal:
@@ -51,6 +52,7 @@ async def notifications(
     await websocket.accept(protocol)
     try:
         with hub.subscribe(SocketSubscription(token, settings)) as subscription:
+            hub.end_if_revoked(subscription, since=before)
             await Connection(websocket, hub, subscription).serve()
     except RefusedError as refusal:
         await websocket.close(refusal.close_code, refusal.detail)

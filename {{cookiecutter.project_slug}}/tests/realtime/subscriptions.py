@@ -3,7 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, AnyStr
 
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.auth.tokens import AccessToken
+from app.realtime.broker import Message
+from app.realtime.hub import Hub
 from app.realtime.subscription import SocketSubscription, StreamSubscription, Subscription
 from app.settings import Settings
 
@@ -25,3 +30,8 @@ async def sent(subscription: Subscription[AnyStr]) -> list[AnyStr]:
     """Close it, and return what would be sent before its end."""
     subscription.close(1000)
     return [frame async for frame in subscription]
+
+
+def revoke_while_verifying(session: AsyncSession, hub: Hub, message: Message) -> None:
+    """Have a disconnection delivered with the query for the next token."""
+    event.listen(session.sync_session, "do_orm_execute", lambda _: hub.deliver(message))

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, WebSocket
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.realtime.broker import Message
 from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
 from tests.conftest import MakeToken, MakeUser, WsConnect
+from tests.realtime.subscriptions import revoke_while_verifying
 
 PATH = "/ws/notifications"
 PING = {"type": "ping"}
@@ -213,6 +215,15 @@ async def test_neither_a_bad_token_nor_that_of_another_user_extends_the_session(
             answer = await ask(socket, {"type": "auth", "token": token})
             assert answer["type"] == "error"
             assert answer["code"] == "invalid_token"
+
+
+async def test_a_token_revoked_while_it_is_verified_opens_no_socket(
+    ws_connect: WsConnect, hub: Hub, user: User, make_token: MakeToken, async_db: AsyncSession
+) -> None:
+    revoke_while_verifying(async_db, hub, Message("disconnect", user.id))
+
+    async with ws_connect(PATH, make_token(user)) as socket:
+        assert await close_code(socket) == 4401
 
 
 async def test_a_bug_closes_the_socket_with_1011_and_without_its_text(

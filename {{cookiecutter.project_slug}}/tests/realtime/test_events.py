@@ -9,14 +9,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.realtime import events
+from app.realtime.broker import Message
 from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
 from tests.clients import bearer
 from tests.conftest import MakeToken
-from tests.realtime.subscriptions import socket
+from tests.realtime.subscriptions import revoke_while_verifying, socket
 
 PATH = "/events/heartbeat"
 
@@ -213,3 +215,13 @@ def test_notifications_can_be_read_from_a_synchronous_test_too(client: TestClien
         assert next(lines).startswith("retry: ")
         client.post("/posts/", json={"title": "Hello", "slug": "hello"})
         assert next(line for line in lines if line.startswith("event")) == "event: post.created"
+
+
+async def test_a_token_revoked_while_it_is_verified_opens_no_stream(
+    async_client: httpx.AsyncClient, app: FastAPI, user: User, async_db: AsyncSession
+) -> None:
+    revoke_while_verifying(async_db, app.state.hub, Message("disconnect", user.id))
+
+    ended = await async_client.get("/events/notifications")  # or this would never return
+
+    assert "data:" not in ended.text

@@ -97,6 +97,22 @@ async def test_one_login_of_a_user_is_disconnected() -> None:
         assert (ended.close_code, other.close_code) == (4401, None)
 
 
+async def test_a_token_revoked_while_it_was_verified_opens_nothing() -> None:
+    hub = Hub()
+    await hub.disconnect(1, "earlier")
+    before = hub.ended
+    await hub.disconnect(1, "a")
+    with (
+        hub.subscribe(socket(1, "a")) as ended,
+        hub.subscribe(socket(1, "earlier")) as earlier,
+        hub.subscribe(socket(2, "a")) as other,
+    ):
+        for subscription in (ended, earlier, other):
+            hub.end_if_revoked(subscription, since=before)
+
+        assert (ended.close_code, earlier.close_code, other.close_code) == (4401, None, None)
+
+
 async def test_a_disconnection_is_no_event() -> None:
     hub = Hub()
     await hub.disconnect(1)
