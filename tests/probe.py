@@ -1,5 +1,6 @@
 """Runs in a service, by its Python: migrates a new database, then serves it and uses it."""
 
+import asyncio
 import importlib
 import os
 import re
@@ -8,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -24,9 +25,20 @@ def database(directory: Path) -> Iterator[str]:
     if not Path("tests/postgresql.py").exists():
         yield f"sqlite+aiosqlite:///{directory}/service.db"
         return
-    sys.path.insert(0, os.getcwd())
     with importlib.import_module("tests.postgresql").running_server() as server:
         yield server.url.render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[None]:
+    """Run an identity provider for a service that wants one."""
+    if not Path("tests/provider.py").exists():
+        yield
+        return
+    identity_provider = importlib.import_module("tests.provider").IdentityProvider()
+    os.environ |= {"OIDC_ISSUER": identity_provider.issuer, "OIDC_AUDIENCE": "the-service"}
+    async with identity_provider.running():
+        yield
 
 
 @contextmanager
@@ -55,7 +67,13 @@ def use(client: httpx.Client) -> None:
     assert re.search(r"^event: heartbeat$", heartbeat.text, re.MULTILINE), heartbeat.text
 
 
-def main(directory: str) -> None:
+async def main(directory: str) -> None:
+    sys.path.insert(0, os.getcwd())
+    async with provider():
+        await asyncio.to_thread(probe, directory)
+
+
+def probe(directory: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with database(Path(directory)) as url:
@@ -68,5 +86,5 @@ def main(directory: str) -> None:
 
 if __name__ == "__main__":
     started = time.monotonic()
-    main(sys.argv[1])
+    asyncio.run(main(sys.argv[1]))
     print(f"Migrated, served and used in {time.monotonic() - started:.1f} s")

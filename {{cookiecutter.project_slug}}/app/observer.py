@@ -47,7 +47,7 @@ class Observer:
         def observed_send(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
-                begin(message["status"])
+                begin(int(message["status"]))
             return send(message)
 
         try:

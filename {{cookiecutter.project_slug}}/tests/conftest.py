@@ -118,7 +118,7 @@ async def user(make_user: MakeUser) -> User:
     return await make_user("user@example.com")
 
 
-@pytest_asyncio.fixture(scope="session", autouse=True)
+@pytest_asyncio.fixture(scope="session")
 async def issuer() -> AsyncIterator[None]:
     """Whoever issues the tokens is there."""
     async with users.issuer():

@@ -4,7 +4,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.realtime.broker import MemoryBroker
@@ -73,10 +72,16 @@ async def test_a_service_without_its_database_is_live_but_not_ready(
     ],
 )
 async def test_a_service_is_ready_once_its_database_is_migrated(
-    statement: str, status: HTTPStatus, async_db: AsyncSession, anonymous_client: httpx.AsyncClient
+    statement: str,
+    status: HTTPStatus,
+    app: FastAPI,
+    clean_database: Database,
+    anonymous_client: httpx.AsyncClient,
 ) -> None:
-    await async_db.execute(text(statement))
-    await async_db.commit()
+    app.state.database = clean_database
+    async with clean_database.session() as session:
+        await session.execute(text(statement))
+        await session.commit()
 
     response = await anonymous_client.get("/health/ready")
 

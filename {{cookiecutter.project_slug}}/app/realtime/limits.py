@@ -44,6 +44,9 @@ class Allowance:
     def take(self) -> bool:
         now = time.monotonic()
         earned = (now - self._counted_at) * self._per_second
-        self._left = max(min(self._left + earned, self._per_second) - 1, -1)
         self._counted_at = now
-        return self._left >= 0
+        self._left = min(self._left + earned, self._per_second)
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
