@@ -16,7 +16,7 @@ from app.settings import Settings
 # What an address gives as its token or password, and whatever else looks like a JWT.
 _SECRET = re.compile(
     r"(?<=[?&])((?i:[\w-]*(?:token|password|secret|key))=)[^&\s\"'\x1b]+"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"|\beyJ[\w-]+\.[\w.-]*"
 )
 
 

@@ -26,12 +26,14 @@ class SettingsError(Exception):
 
 def _usable(url: str) -> str:
     try:
-        dialect = make_url(url).get_dialect()
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # whose texts may show a part of the password
+        raise ValueError("is no URL, such as sqlite+aiosqlite:///service.db") from None
+    try:
+        dialect = parsed.get_dialect()
         dialect.import_dbapi()
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ValueError(f"names a driver that is not installed ({error})") from None
-    except ArgumentError:
-        raise ValueError("is no URL, such as sqlite+aiosqlite:///service.db") from None
     if not dialect.is_async:
         raise ValueError("names a driver that is not asynchronous, as aiosqlite and asyncpg are")
     return url
@@ -117,7 +119,7 @@ class Settings(AuthSettings, BaseSettings):
 
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
-    stuck_peer_seconds: Annotated[int, Field(ge=1)] = 20
+    stuck_peer_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
     """A client that vanished or stopped reading is gone after that: `python -m app` sees to it."""
 
     workers: Annotated[int, Field(ge=1), AfterValidator(_sharing_a_broker)] = 1
@@ -155,6 +157,8 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except UnicodeError:
+        raise SettingsError("Settings: .env is not UTF-8 text") from None
 
 
 def _explain(error: ValidationError) -> str:

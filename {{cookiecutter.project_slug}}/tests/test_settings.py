@@ -60,6 +60,7 @@ def test_several_processes_need_a_broker_that_they_share(monkeypatch: pytest.Mon
     ("url", "reason"),
     [
         ("nonsense", "is no URL"),
+        ("postgresql+asyncpg://us:er:pa/ss:word/x", "is no URL"),
         ("sqlite:///service.db", "is not asynchronous"),
         ("sqlite+nothing:///service.db", "is not installed"),
         ("mysql+aiomysql://host/service", "is not installed"),
@@ -105,3 +106,13 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
     for name, field in fields.items():
         default = "" if field.default in ((), None) else str(field.default).lower()
         assert field.is_required() or example[name] == default or name in for_development, name
+
+
+def test_a_file_that_is_no_text_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PORT=8000", "utf-16")
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+
+    with pytest.raises(SettingsError, match=r"^Settings: \.env is not UTF-8 text$"):
+        read()

@@ -29,7 +29,7 @@ stream: dict[str, Any] = {
 async def heartbeat(
     hub: CurrentHub,
     settings: CurrentSettings,
-    count: Annotated[int | None, Query(ge=1, description="endless if left out")] = None,
+    count: Annotated[int | None, Query(ge=1, lt=2**63, description="endless if left out")] = None,
 ) -> EventStream:
     """Send an event at once and then one every `HEARTBEAT_SECONDS`."""
     return EventStream(beats(hub, settings.heartbeat_seconds, count))

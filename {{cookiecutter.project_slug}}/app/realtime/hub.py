@@ -166,4 +166,4 @@ def _end_if_meant(subscription: AnySubscription, disconnection: Message) -> None
         None,
         token.session_id,
     ):
-        subscription.close(TOKEN_EXPIRED)
+        subscription.drop(TOKEN_EXPIRED)

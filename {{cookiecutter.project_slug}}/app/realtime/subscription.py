@@ -70,8 +70,9 @@ class Subscription(ABC, Generic[AnyStr]):
 
     def replay(self, missed: Sequence[Message]) -> None:
         """Send these before what is waiting. They take no room: the history holds them."""
-        self._missed = [*reversed(missed)]
-        self._wake_writer()
+        if self.close_code is None:
+            self._missed = [*reversed(missed)]
+            self._wake_writer()
 
     async def answer(self, frame: AnyStr) -> None:
         """Queue an answer. A client that asks without reading waits here, and is not read."""
@@ -137,9 +138,10 @@ class Subscription(ABC, Generic[AnyStr]):
         raise StopAsyncIteration
 
     def _append(self, frame: AnyStr) -> None:
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        self._wake_writer()
+        if self.close_code is None:
+            self._frames.append(frame)
+            self._bytes += len(frame)
+            self._wake_writer()
 
     def _wake_writer(self) -> None:
         if self._writer and not self._writer.done():

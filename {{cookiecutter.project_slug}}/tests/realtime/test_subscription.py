@@ -135,3 +135,15 @@ async def test_who_takes_too_long_to_take_a_frame_is_cut_off() -> None:
 
     subscription.tick(time.monotonic() + 11)
     assert cuts
+
+
+async def test_who_is_shut_out_is_sent_nothing_more() -> None:
+    subscription = socket()
+    subscription.offer(EVENT)
+    subscription.drop(4401)
+
+    subscription.replay([Message("event", event="news", id="1-1")])
+    await subscription.answer("late")
+
+    assert [frame async for frame in subscription] == []
+    assert subscription.close_code == 4401
