@@ -60,7 +60,8 @@ async def ready(
     if hub.stopping:
         raise StoppingError
     async with database.session(read_only=True) as session:
-        if session.get_bind().engine.url.database not in IN_MEMORY:  # tests make such a database
+        url = session.get_bind().engine.url
+        if url.database not in IN_MEMORY:  # pragma: no branch - only SQLite is, for tests
             await check_migrated(session)
     broker = "ok" if await hub.broker.check() else "degraded"
     return {"status": broker, "database": "ok", "broker": broker} | await check_issuer()
