@@ -33,7 +33,8 @@ def nginx() -> str:
     path = f"{os.environ['PATH']}:/usr/sbin"
     if not shutil.which("nginx", path=path) and shutil.which("apt-get") and os.geteuid() == 0:
         for command in (["update"], ["install", "--yes", "nginx-light"]):
-            subprocess.run(["apt-get", "--quiet", *command], check=False)
+            wait = ["-o", "DPkg::Lock::Timeout=60"]  # for another worker that does the same
+            subprocess.run(["apt-get", "--quiet", *wait, *command], check=False)
     found = shutil.which("nginx", path=path)
     if not found:
         pytest.skip("nginx is missing and cannot be installed: apt-get install nginx-light")

@@ -22,7 +22,7 @@ from app.auth.models import User
 from app.database import Database
 from app.engine import create_engine
 from app.main import app as service
-from app.settings import Settings
+from app.settings import Settings, get_settings
 from tests import clients, mistakes, users
 
 pytest_plugins = ["tests.databases"]
@@ -97,6 +97,14 @@ async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
         yield service
     service.router.lifespan_context = lifespan
     service.dependency_overrides = overrides
+
+
+@pytest.fixture
+def settings_read_anew() -> Iterator[None]:
+    """Have the environment of the test count, and no other test notice."""
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -14,14 +14,8 @@ from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from app.__main__ import Workers, listen, main, shared_metrics
-from app.settings import get_settings
 
-
-@pytest.fixture(autouse=True)
-def _settings_read_anew() -> Iterator[None]:
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
+pytestmark = pytest.mark.usefixtures("settings_read_anew")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import httpx
@@ -8,8 +8,9 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app.main import create_app
 from app.service import MAX_BODY_BYTES
-from app.settings import get_settings
 from tests.clients import BASE_URL
+
+pytestmark = pytest.mark.usefixtures("settings_read_anew")
 
 APP = "https://app.example"
 EVIL = "https://evil.example"
@@ -17,13 +18,6 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "PUT",
     "Access-Control-Request-Headers": "authorization,content-type",
 }
-
-
-@pytest.fixture(autouse=True)
-def _settings_read_anew() -> Iterator[None]:
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
 
 
 @pytest.fixture
