@@ -1,7 +1,8 @@
-"""Somebody follows docs/adding-a-feature.md, word for word."""
+"""Somebody follows the pages that add and remove a feature, word for word."""
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,9 +28,17 @@ def follow(project: Path, page: str) -> str:
             case "diff":
                 change(project / name, block["code"])
             case "console":
-                for line in block["code"].splitlines():
-                    output += uv_run(project, *shlex.split(line)[2:])
+                output += "".join(run(project, line) for line in block["code"].splitlines())
     return output
+
+
+def run(project: Path, line: str) -> str:
+    match shlex.split(line):
+        case ["uv", "run", *command]:
+            return uv_run(project, *command)
+        case ["rm", "-r", *names]:
+            subprocess.run(["rm", "-r", *names], cwd=project, check=True)
+    return ""
 
 
 def change(path: Path, diff: str) -> None:
@@ -53,3 +62,20 @@ def test_the_page_adds_a_feature_whose_suite_and_checks_are_green(
     assert "Session types was successful" in output
     (migration,) = project.glob("migrations/versions/*_notes.py")
     assert '"notes",' in migration.read_text("utf-8")
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("answers", [{}, {"auth": "oidc", "broker": "redis"}], ids=str)
+@pytest.mark.parametrize("feature", ["Posts"])
+def test_the_page_removes_a_feature_and_leaves_a_green_suite(
+    bake_into: Bake, directory: Path, feature: str, answers: dict[str, str]
+) -> None:
+    project = bake_into(directory, **answers)
+    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    page = (project / "docs" / "removing-a-feature.md").read_text("utf-8")
+    (section,) = re.findall(rf"^## {feature}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    output = follow(project, section)
+    assert "No new upgrade operations detected" in output
+    assert "Required test coverage of 100.0% reached" in output
+    assert "Session types was successful" in output

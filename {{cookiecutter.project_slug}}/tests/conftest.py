@@ -15,10 +15,11 @@ from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.auth.bearer import bearer_token
-from app.auth.models import User
+from app.auth.models import Role, User
 from app.database import Database
 from app.engine import create_engine
 from app.main import app as service
@@ -142,6 +143,25 @@ def make_token(issuer: None) -> MakeToken:
 @pytest.fixture
 def auth_headers(user: User, make_token: MakeToken) -> dict[str, str]:
     return clients.bearer(make_token(user))
+
+
+@pytest_asyncio.fixture
+async def admin_headers(make_user: MakeUser, make_token: MakeToken) -> dict[str, str]:
+    return clients.bearer(make_token(await make_user(role=Role.ADMIN)))
+
+
+@pytest.fixture
+def queries(engine: AsyncEngine, auth_headers: dict[str, str]) -> Iterator[list[str]]:
+    """What the database is asked to read, once there is a user."""
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

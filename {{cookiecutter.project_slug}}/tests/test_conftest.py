@@ -12,13 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
-from app.posts.models import Post
 from app.settings import Settings, get_settings
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser
 from tests.users import new_user
-
-POST = {"title": "Hello", "slug": "hello"}
 
 
 @pytest.mark.parametrize("run", ["first", "second"])
@@ -37,30 +34,6 @@ async def test_what_one_test_commits_the_next_one_does_not_see(
     await async_db.commit()
 
     assert await async_db.scalar(select(func.count(User.id))) == 2
-
-
-async def test_a_request_that_fails_leaves_the_objects_of_the_test_usable(
-    async_client: httpx.AsyncClient, user: User
-) -> None:
-    await async_client.post("/posts/", json=POST)
-    refused = await async_client.post("/posts/", json=POST)
-
-    assert refused.status_code == HTTPStatus.CONFLICT
-    assert user.role == "user"
-
-
-async def test_the_test_sees_what_a_request_has_changed(
-    async_client: httpx.AsyncClient, async_db: AsyncSession
-) -> None:
-    created = (await async_client.post("/posts/", json=POST)).json()
-    post = await async_db.get(Post, created["id"])
-    assert post
-
-    await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
-    assert post.title == "Changed"
-
-    await async_client.delete(f"/posts/{post.id}")
-    assert await async_db.get(Post, post.id) is None
 
 
 async def test_each_client_is_who_it_says(

@@ -6,8 +6,15 @@ import pytest
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import IntegrityError
 
-from app.errors import DatabaseUnavailableError, NotFoundError, add_error_handlers
+from app.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    NotFoundError,
+    add_error_handlers,
+    conflict,
+)
 from tests.clients import BASE_URL
 
 SECRET = "what the driver says"
@@ -148,3 +155,10 @@ async def test_a_bug_is_500_without_a_word_about_it(client: httpx.AsyncClient) -
 def test_a_client_that_leaves_in_the_middle_is_no_error(app: FastAPI) -> None:
     with TestClient(app).websocket_connect("/left") as socket:
         socket.close()
+
+
+def test_a_value_that_must_be_unique_and_is_not_is_a_conflict() -> None:
+    with conflict(ConflictError):
+        """The database has nothing against it."""
+    with pytest.raises(ConflictError), conflict(ConflictError):
+        raise IntegrityError("INSERT", {}, ValueError(SECRET))

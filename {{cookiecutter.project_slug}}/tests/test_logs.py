@@ -105,8 +105,8 @@ def test_the_server_writes_no_access_log_of_its_own(
         ("/ws/notifications?token=ey.J.x", "/ws/notifications?token=[redacted]"),
         ("/ws/notifications?a=1&token=ey.J.x&b=2", "/ws/notifications?a=1&token=[redacted]&b=2"),
         ("/ws/notifications?%74oken=eyJh.eyJz.c2", "/ws/notifications?%74oken=[redacted]"),
-        ("/posts/?Password=hunter2", "/posts/?Password=[redacted]"),
-        ("/posts/?limit=3", "/posts/?limit=3"),
+        ("/auth/me?Password=hunter2", "/auth/me?Password=[redacted]"),
+        ("/auth/me?limit=3", "/auth/me?limit=3"),
         (f"authorization: Bearer {JWT}", "authorization: Bearer [redacted]"),
     ],
 )

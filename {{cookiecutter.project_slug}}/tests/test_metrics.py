@@ -17,7 +17,7 @@ from tests.realtime.subscriptions import socket
 WORKER = """
 from app import metrics
 metrics.IN_FLIGHT.inc(2)
-metrics.REQUESTS.labels("GET", "/posts/", 200).inc()
+metrics.REQUESTS.labels("GET", "/auth/me", 200).inc()
 print(metrics.scrape().body.decode())
 """
 
@@ -97,7 +97,7 @@ def test_workers_are_added_up_and_what_dead_ones_had_open_is_left_out(
         for _ in range(2)
     ]
 
-    counts = 'http_requests_total{method="GET",route="/posts/",status="200"} '
+    counts = 'http_requests_total{method="GET",route="/auth/me",status="200"} '
     assert [scrape.partition(counts)[2].partition("\n")[0] for scrape in scrapes] == ["1.0", "2.0"]
     assert ["http_requests_in_flight 2.0" in scrape for scrape in scrapes] == [True, True]
     assert "http_requests_in_flight" not in bytes(metrics.scrape().body).decode()

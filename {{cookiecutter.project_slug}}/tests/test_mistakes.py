@@ -28,7 +28,7 @@ def test_to_wait_for_it_in_a_synchronous_test(client: TestClient) -> None:
 
 def test_a_client_of_its_own_in_another_loop(app: FastAPI, auth_headers: dict[str, str]) -> None:
     with pytest.raises(MistakeError, match="take the fixture `client`"):
-        TestClient(app).get("/posts/", headers=auth_headers)
+        TestClient(app).get("/auth/me", headers=auth_headers)
 
 
 def test_a_client_of_its_own_that_starts_the_service_again(app: FastAPI) -> None:

@@ -77,7 +77,7 @@ async def test_told_to_stop_it_completes_requests_and_ends_sockets_and_streams(
     ):
         lines = stream.aiter_lines()
         await anext(lines)
-        request = asyncio.create_task(client.post("/posts/", content=slow_body()))
+        request = asyncio.create_task(client.post("/notifications", content=slow_body()))
         await asyncio.sleep(0.1)  # nothing tells when the service has its first byte
 
         process.send_signal(signal.SIGTERM)

@@ -33,8 +33,7 @@ async function showAccount() {
   $("paste").hidden = Boolean(user) || !provider;
   $("signed-in").hidden = !user;
   $("renew").hidden = !session.renewable();
-  $("publish").disabled = !user;
-  document.querySelectorAll("#codes button.user").forEach((button) => { button.disabled = !user; });
+  document.querySelectorAll("button.user").forEach((button) => { button.disabled = !user; });
   $("who").textContent = user?.email ?? user?.id ?? "";
   $("role").textContent = user?.role ?? "";
   if (user) notifications.connect();
@@ -117,13 +116,6 @@ on("lose", "click", () => notifications.lose(5000));
 on("ping", "click", () => notifications.send({ type: "ping" }));
 on("clear", "click", () => $("frames").replaceChildren());
 on("send", "submit", () => notifications.send($("frame").value));
-
-on("post", "submit", async () => {
-  const title = $("post-title").value;
-  const slug = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "post"}-${Date.now().toString(36)}`;
-  const post = await session.ask("POST", "/posts/", { title, body: $("post-body").value, slug });
-  say("post-said", `Stored as post ${post.id}`);
-}, "post-said");
 
 // Close codes
 

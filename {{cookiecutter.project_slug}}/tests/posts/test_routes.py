@@ -83,6 +83,7 @@ async def test_a_slug_that_is_taken_is_refused_and_nothing_else_changes(
     assert response.status_code == HTTPStatus.CONFLICT
     assert response.json()["detail"] == "There is a post with this slug"
     assert (await async_client.get(f"/posts/{post.id}")).json()["title"] == "Mine"
+    assert post.title == "Mine"  # what a request rolls back leaves the test's objects usable
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,15 @@ async def test_the_list_is_read_page_by_page_newest_first(
         query["after"] = page["next"]
 
     assert pages == [["post-4", "post-3"], ["post-2", "post-1"], ["post-0"]]
+
+
+async def test_a_page_takes_one_query_and_its_reader_another(
+    anonymous_client: httpx.AsyncClient, auth_headers: dict[str, str], queries: list[str]
+) -> None:
+    page = await anonymous_client.get("/posts/", headers=auth_headers)
+
+    assert page.is_success
+    assert len(queries) == 2
 
 
 async def test_a_page_stays_where_it_was_when_newer_posts_arrive(
@@ -187,6 +197,16 @@ async def test_a_change_to_a_slug_that_is_taken_is_refused(
     response = await async_client.patch(f"/posts/{post.id}", json={"slug": foreign_post.slug})
 
     assert response.status_code == HTTPStatus.CONFLICT
+
+
+async def test_what_requests_change_the_objects_of_the_test_show(
+    async_client: httpx.AsyncClient, async_db: AsyncSession, post: Post
+) -> None:
+    await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
+    assert post.title == "Changed"
+
+    await async_client.delete(f"/posts/{post.id}")
+    assert await async_db.get(Post, post.id) is None
 
 
 async def test_an_author_may_delete(async_client: httpx.AsyncClient, post: Post) -> None:

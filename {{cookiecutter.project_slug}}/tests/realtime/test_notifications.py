@@ -2,29 +2,23 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
 
-from app.auth.models import Role, User
+from app.auth.models import User
 from tests.clients import bearer
-from tests.conftest import MakeToken, MakeUser
+from tests.conftest import MakeToken
 from tests.realtime.subscriptions import sent, stream
 
 PATH = "/notifications"
 
 
-@pytest_asyncio.fixture
-async def admin(make_user: MakeUser, make_token: MakeToken) -> dict[str, str]:
-    return bearer(make_token(await make_user(role=Role.ADMIN)))
-
-
 async def test_an_admin_sends_an_event_to_one_user(
-    app: FastAPI, anonymous_client: httpx.AsyncClient, admin: dict[str, str]
+    app: FastAPI, anonymous_client: httpx.AsyncClient, admin_headers: dict[str, str]
 ) -> None:
     hub = app.state.hub
     with hub.subscribe(stream(1)) as addressed, hub.subscribe(stream(2)) as other:
         event = {"user_id": 1, "event": "mail.arrived", "data": {"unread": 1}}
-        response = await anonymous_client.post(PATH, json=event, headers=admin)
+        response = await anonymous_client.post(PATH, json=event, headers=admin_headers)
 
         (received,) = await sent(addressed)
         assert await sent(other) == []
@@ -39,10 +33,10 @@ async def test_an_admin_sends_an_event_to_all(
     addressee: dict[str, Any],
     app: FastAPI,
     anonymous_client: httpx.AsyncClient,
-    admin: dict[str, str],
+    admin_headers: dict[str, str],
 ) -> None:
     with app.state.hub.subscribe(stream(1)) as ada, app.state.hub.subscribe(stream(2)) as bob:
-        await anonymous_client.post(PATH, json={"event": "news"} | addressee, headers=admin)
+        await anonymous_client.post(PATH, json={"event": "news"} | addressee, headers=admin_headers)
 
         assert len(await sent(ada)) == len(await sent(bob)) == 1
 
@@ -71,10 +65,10 @@ async def test_others_may_not(
     ],
 )
 async def test_what_is_no_event_is_refused(
-    body: str, anonymous_client: httpx.AsyncClient, admin: dict[str, str]
+    body: str, anonymous_client: httpx.AsyncClient, admin_headers: dict[str, str]
 ) -> None:
     response = await anonymous_client.post(
-        PATH, content=body, headers=admin | {"Content-Type": "application/json"}
+        PATH, content=body, headers=admin_headers | {"Content-Type": "application/json"}
     )
 
     assert response.status_code == 422

@@ -44,11 +44,11 @@ async def test_a_binary_frame_is_unsupported(path: str, ws_connect: WsConnect) -
 
 
 def test_sockets_work_from_a_synchronous_test_too(
-    client: TestClient, user: User, make_token: MakeToken
+    admin_headers: dict[str, str], client: TestClient, user: User, make_token: MakeToken
 ) -> None:
     with client.websocket_connect("/ws/echo") as echo:
         echo.send_text("hello")
         assert echo.receive_text() == "Echo: hello"
     with client.websocket_connect(f"/ws/notifications?token={make_token(user)}") as socket:
-        created = client.post("/posts/", json={"title": "Hello", "slug": "hello"})
-        assert socket.receive_json()["data"] == created.json()
+        sent = client.post("/notifications", json={"event": "news"}, headers=admin_headers)
+        assert socket.receive_json()["id"] == sent.json()["id"]
