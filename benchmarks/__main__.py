@@ -6,22 +6,24 @@ import os
 import platform
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load import generator, load
 from benchmarks.plot import plot
-from benchmarks.rounds import Figures, interleave
+from benchmarks.rounds import Figures, Measured, Spread, interleave
 from benchmarks.service import SETTINGS, Project, Rig
+from benchmarks.usage import cpu_seconds
 from demo import free_port, running
 
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = "alembic.script, email_validator, fastapi, jwt, prometheus_client, pydantic_settings"
 TABLE = """
-{}: requests per second (least to most), and as a multiple of the textbook and of the limit
+{}: medians (least to most); ratios per second, and in brackets per second of processor time
 
-| request | per second | p99 | of the textbook | of the limit |
-| --- | --- | --- | --- | --- |"""
+| request | per second | p99 | processor | of the textbook | of the limit |
+| --- | --- | --- | --- | --- | --- |"""
 IMPORTS = {
     "python": "pass",
     "libraries": f"import {LIBRARIES}, pwdlib, sqlalchemy.ext.asyncio, structlog",
@@ -37,19 +39,23 @@ REQUESTS = {
 }
 
 
-def requests(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
+def requests(rig: Rig, options: argparse.Namespace) -> dict[str, Measured]:
     """Measure each request on the service and its baselines."""
     results = {}
     for request, baselines in REQUESTS.items():
-        method, path = request.split()
-
-        def measure(name: str, method: str = method, path: str = path) -> Figures:
-            url = rig.addresses[name] + path
-            return load(method, url, rig.token, connections=16, seconds=options.seconds)._asdict()
-
-        results[request] = interleave(("service", *baselines), options.rounds, measure)
-        say(row(request, results[request]))
+        if options.only in request:
+            measure = partial(requested, request, rig, seconds=options.seconds)
+            results[request] = interleave(("service", *baselines), options.rounds, measure)
+            say(row(request, results[request]))
     return results
+
+
+def requested(request: str, rig: Rig, name: str, *, seconds: float) -> Figures:
+    method, path = request.split()
+    before = cpu_seconds(rig.pids[name])
+    figures = load(method, rig.addresses[name] + path, rig.token, connections=16, seconds=seconds)
+    used = cpu_seconds(rig.pids[name]) - before
+    return figures._asdict() | {"per_cpu_second": figures.requests / used}
 
 
 def say(line: str) -> None:
@@ -58,14 +64,23 @@ def say(line: str) -> None:
         file.write(f"{line}\n")
 
 
-def row(request: str, measured: dict[str, Any]) -> str:
+def row(request: str, measured: Measured) -> str:
     """Return a line of a table in Markdown."""
-    rates = {name: figures["per_second"]["median"] for name, figures in measured.items()}
-    service, p99 = measured["service"]["per_second"], measured["service"]["p99"]["median"]
-    limit = "bare" if "bare" in rates else "limit"
-    ratios = " | ".join(f"{rates['service'] / rates[name]:.2f}" for name in ("textbook", limit))
-    spread = f"{service['median']:.0f} ({service['least']:.0f} to {service['most']:.0f})"
-    return f"| `{request}` | {spread} | {p99:.1f} ms | {ratios} |"
+    service, limit = measured["service"], "bare" if "bare" in measured else "limit"
+    cells = [
+        f"`{request}`",
+        spread_text(service["per_second"], ".0f"),
+        f"{service['p99']['median']:.1f} ms",
+        f"{1e6 / service['per_cpu_second']['median']:.0f} µs",
+    ]
+    for ratios in (measured["of the textbook"], measured[f"of the {limit}"]):
+        processor = ratios["per_cpu_second"]["median"]
+        cells.append(f"{spread_text(ratios['per_second'], '.2f')} [{processor:.2f}]")
+    return f"| {' | '.join(cells)} |"
+
+
+def spread_text(spread: Spread, form: str) -> str:
+    return f"{spread['median']:{form}} ({spread['least']:{form}} to {spread['most']:{form}})"
 
 
 def start(project: Project, url: str) -> dict[str, Any]:
@@ -112,6 +127,7 @@ def machine(project: Project) -> dict[str, object]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", metavar="TEXT", default="", help="requests that hold this text")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
     options.rounds, options.seconds = (5, 1) if options.quick else (9, 2)
@@ -133,7 +149,8 @@ def main() -> None:
                 say(TABLE.format(database))
                 with project.serve(url, token) as rig:
                     requested[database] = requests(rig, options)
-                started[database] = start(project, url)
+                if not options.only:
+                    started[database] = start(project, url)
             about = machine(project)
     results = {"machine": about, "requests": requested, "start": started}
     (RESULTS / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")

@@ -14,6 +14,7 @@ _runs = itertools.count()
 
 
 class Load(NamedTuple):
+    requests: int
     per_second: float
     p50: float
     """Milliseconds, as `p99`."""
@@ -48,4 +49,5 @@ def load(method: str, url: str, token: str, *, connections: int, seconds: float)
     result = json.loads(ended.stdout.partition("RESULT ")[2])
     if result["errors"]:
         raise LoadError(f"{result['errors']} of {result['requests']} failed: {method} {url}")
-    return Load(result["requests"] / result["seconds"], result["p50"], result["p99"])
+    requests = result["requests"]
+    return Load(requests, requests / result["seconds"], result["p50"], result["p99"])

@@ -13,7 +13,11 @@ def plot(results: dict[str, dict[str, Any]]) -> str:
     bar = f'<rect x="{LEFT}" y="{{}}" width="{{:.0f}}" height="{LINE - 4}" fill="{{}}"/>'
     for database, requests in results.items():
         for request, measured in requests.items():
-            rates = {name: figures["per_second"]["median"] for name, figures in measured.items()}
+            rates = {
+                name: figures["per_second"]["median"]
+                for name, figures in measured.items()
+                if name in COLOURS
+            }
             for name, rate in rates.items():
                 label = f"{database}: {request}, {name}" if name == "service" else name
                 length = (WIDTH - LEFT - 70) * rate / max(rates.values())

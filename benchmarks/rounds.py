@@ -1,28 +1,33 @@
 """Interleaved measurements: in each round every server has its turn, in changing order."""
 
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 Figures = dict[str, float]
+Spread = dict[str, float]
+Measured = dict[str, dict[str, Spread]]
+"""By server the spread of each figure, and by "of the BASELINE" that of the ratio to it."""
 
 
-def interleave(
-    names: Iterable[str], rounds: int, measure: Callable[[str], Figures]
-) -> dict[str, dict[str, Figures]]:
-    """Return for each name and figure the median, and the least and the most of all rounds."""
+def interleave(names: Iterable[str], rounds: int, measure: Callable[[str], Figures]) -> Measured:
+    """Measure each name once a round; the first is compared with the others of its round."""
     order = list(names)
-    seen: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    first, *baselines = order
+    seen: dict[str, list[Figures]] = {name: [] for name in order}
     for _ in range(rounds):
         for name in order:
-            for figure, value in measure(name).items():
-                seen[name][figure].append(value)
+            seen[name].append(measure(name))
         order.reverse()
+    for name in baselines:
+        pairs = zip(seen[first], seen[name], strict=True)
+        seen[f"of the {name}"] = [
+            {figure: ours[figure] / theirs[figure] for figure in ours} for ours, theirs in pairs
+        ]
     return {
-        name: {figure: spread(values) for figure, values in figures.items()}
+        name: {figure: spread([seen[figure] for seen in figures]) for figure in figures[0]}
         for name, figures in seen.items()
     }
 
 
-def spread(values: list[float]) -> Figures:
+def spread(values: list[float]) -> Spread:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}

@@ -1,0 +1,14 @@
+"""What a server uses, with the processes that it has started."""
+
+import psutil
+
+
+def processes(pid: int) -> list[psutil.Process]:
+    server = psutil.Process(pid)
+    return [server, *server.children(recursive=True)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the time of processors used so far, in user and in system mode."""
+    times = [process.cpu_times() for process in processes(pid)]
+    return sum(time.user + time.system for time in times)
