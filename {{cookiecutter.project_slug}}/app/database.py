@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
 from app.engine import create_engine
+from app.reader import Reader
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -66,6 +67,14 @@ class ReadingSession(Session):
         return super().get_bind(mapper, clause=clause, **options)
 
 
+class RequestSession(AsyncSession):
+    """Costs nothing in the end where nothing was asked of it."""
+
+    async def __aexit__(self, *error: object) -> None:
+        if self.in_transaction():
+            await super().__aexit__(*error)
+
+
 class Database:
     """The connection pool and the sessions of one running service."""
 
@@ -73,12 +82,14 @@ class Database:
         self.engine = create_engine(url)
         reading = self.engine.execution_options(**WITHOUT_TRANSACTION[self.engine.dialect.name])
         writing = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        self._write = async_sessionmaker(writing, expire_on_commit=False)
+        self._reader = Reader(self.engine)
+        self._write = async_sessionmaker(writing, expire_on_commit=False, class_=RequestSession)
         self._read = async_sessionmaker(
             reading,
             expire_on_commit=False,
+            class_=RequestSession,
             sync_session_class=ReadingSession,
-            info={"writing": writing.sync_engine},
+            info={"writing": writing.sync_engine, "reader": self._reader},
         )
 
     def session(self, *, read_only: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
@@ -92,4 +103,5 @@ class Database:
         return self._read() if read_only else self._write()
 
     async def close(self) -> None:
+        await self._reader.close()
         await self.engine.dispose()

@@ -42,7 +42,8 @@ async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession
     read_only = connection.scope.get("method") in {"GET", "HEAD", "OPTIONS"}
     async with get_database(connection).session(read_only=read_only) as session:
         yield session
-        await session.commit()
+        if session.in_transaction():
+            await session.commit()
 
 
 # Function scope commits before the response is sent: a commit that fails is an error
@@ -58,7 +59,10 @@ async def get_access_token(encoded: BearerToken, session: DbSession) -> AccessTo
 
 
 async def get_current_user(token: BearerToken, session: DbSession) -> User:
-    """Return the user behind the bearer token; raises `InvalidTokenError` where there is none."""
+    """Return the user behind the bearer token; raises `InvalidTokenError` where there is none.
+
+    Where a request only reads, the user is detached from its session.
+    """
     _, user = await authenticate(session, token)
     return user
 

@@ -34,7 +34,7 @@ class Pool(AsyncAdaptedQueuePool):
             raise DatabaseUnavailableError from error
 
 
-def create_engine(url: str, *, migrating: bool = False) -> AsyncEngine:
+def create_engine(url: str | URL, *, migrating: bool = False) -> AsyncEngine:
     """Create an engine; migrations take their time and, on SQLite, enforce no foreign keys."""
     options = {"poolclass": NullPool} if migrating else pool_options(make_url(url), get_settings())
     engine = create_async_engine(url, hide_parameters=True, **options)  # hidden in the log

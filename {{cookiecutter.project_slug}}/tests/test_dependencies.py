@@ -1,23 +1,29 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
 import httpx
 import pytest
+import pytest_asyncio
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from httpx import ASGITransport
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from starlette.types import Message, Receive, Scope, Send
 
+from app.auth import routes as auth
 from app.auth.models import User
 from app.database import Database
 from app.dependencies import DbSession, get_async_db
+from app.errors import add_error_handlers
 from app.main import create_app
 from tests import clients
+from tests.conftest import MakeToken
 from tests.users import new_user
 
 
@@ -125,6 +131,48 @@ async def test_a_request_that_reads_does_not_wait_for_one_that_writes(
         await writer.flush()
         async with clients.http_client(real_app) as client:
             assert (await client.get("/count")).json() == 0
+
+
+@pytest_asyncio.fixture
+async def token(clean_database: Database, make_token: MakeToken) -> str:
+    """Somebody's whom the database of `real_app` knows."""
+    async with clean_database.session() as session:
+        session.add(user := await new_user("somebody@example.com"))
+        await session.commit()
+    return make_token(user)
+
+
+@pytest.fixture
+def me(real_app: FastAPI, token: str) -> Callable[[], Awaitable[int]]:
+    add_error_handlers(real_app)
+    real_app.include_router(auth.router)
+
+    async def get() -> int:
+        async with clients.http_client(real_app, clients.bearer(token)) as client:
+            return (await client.get("/auth/me")).status_code
+
+    return get
+
+
+async def test_a_request_that_finds_its_user_begins_no_session(
+    me: Callable[[], Awaitable[int]], clean_database: Database
+) -> None:
+    asked: list[object] = []
+    engine = clean_database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments))
+
+    assert await me() == HTTPStatus.OK
+    assert not asked
+
+
+async def test_a_token_that_was_good_ends_in_its_time(
+    me: Callable[[], Awaitable[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await me() == HTTPStatus.OK
+
+    monkeypatch.setattr("app.auth.tokens.LEEWAY", timedelta(days=-1))  # as if a day had passed
+
+    assert await me() == HTTPStatus.UNAUTHORIZED
 
 
 async def test_a_handler_may_commit_and_roll_back_by_itself(

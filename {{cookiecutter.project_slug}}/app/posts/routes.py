@@ -1,14 +1,15 @@
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 
 from app.auth.models import Role
 from app.dependencies import CurrentHub, CurrentUser, DbSession, get_current_user
 from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict
 from app.posts.models import Post
 from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
+from app.prepared import Prepared
 
 router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
 
@@ -26,7 +27,7 @@ class SlugTakenError(ConflictError):
 
 
 # Rows of what is read, and no objects, which cost more than to ask for them.
-_PAGE = (
+_PAGE: Prepared[Row[Any]] = Prepared(
     select(*(getattr(Post, field) for field in PostRead.model_fields))
     .where(Post.id < bindparam("before"))
     .order_by(Post.id.desc())
@@ -60,8 +61,7 @@ async def list_posts(
     after: Annotated[PostId | None, Query(description="`next` of the page before")] = None,
 ) -> dict[str, object]:
     """Newest first."""
-    rows = await session.execute(_PAGE, {"before": after or 2**63 - 1, "limit": limit + 1})
-    posts = rows.all()
+    posts = await _PAGE.all(session, before=after or 2**63 - 1, limit=limit + 1)
     more = len(posts) > limit
     return {"items": posts[:limit], "next": posts[limit - 1].id if more else None}
 
