@@ -1,18 +1,21 @@
 """The requests per second of the service and of its baselines, as bars in an SVG."""
 
-from typing import Any
 from xml.sax.saxutils import escape
+
+from benchmarks.run import Sections
 
 WIDTH, LEFT, LINE = 760, 270, 18
 COLOURS = {"service": "#2563eb", "limit": "#9ca3af", "bare": "#9ca3af", "textbook": "#f59e0b"}
 
 
-def plot(results: dict[str, dict[str, Any]]) -> str:
+def plot(sections: Sections) -> str:
     """Return a group of bars for each request; a bar's length is relative to its group's longest."""
     parts, y = [], 10
     bar = f'<rect x="{LEFT}" y="{{}}" width="{{:.0f}}" height="{LINE - 4}" fill="{{}}"/>'
-    for database, requests in results.items():
-        for request, measured in requests.items():
+    requests = {title: cases for title, cases in sections.items() if title.startswith("requests")}
+    for title, cases in requests.items():
+        database = title.partition(", ")[2]
+        for request, measured in cases.items():
             rates = {
                 name: figures["per_second"]["median"]
                 for name, figures in measured.items()

@@ -2,26 +2,18 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
 
 import uv
 
-from demo import bake, free_port, project_environment, running
+from demo import Server, bake, free_port, project_environment, running
 
 SERVERS = Path(__file__).parent / "servers"
-BASELINES = ("bare", "limit", "textbook")
+BASELINES = ("textbook", "limit", "bare")
 SECRET_KEY = "one key for all of the servers, so that one token opens them"  # noqa: S105 - no secret
 SETTINGS = {"SECRET_KEY": SECRET_KEY, "LOG_LEVEL": "warning", "ACCESS_TOKEN_MINUTES": "1440"}
-
-
-class Rig(NamedTuple):
-    """Servers that run, by name, and a token that each of them accepts."""
-
-    addresses: dict[str, str]
-    pids: dict[str, int]
-    token: str
 
 
 class Project:
@@ -42,16 +34,19 @@ class Project:
             stdout=subprocess.PIPE,
         ).stdout
 
-    def seed(self, url: str, posts: int) -> str:
-        """Migrate an empty database and fill it; return a token."""
+    def seed(self, url: str, *, posts: int = 1, users: int = 1) -> list[str]:
+        """Migrate an empty database and fill it; return a token of each user."""
         self.run("alembic", "upgrade", "head", DATABASE_URL=url)
-        return self.run("python", str(SERVERS / "seed.py"), str(posts), DATABASE_URL=url).strip()
+        counts = (str(posts), str(users))
+        settings = {"DATABASE_URL": url, "DATABASE_STATEMENT_SECONDS": "600"}
+        return self.run("python", str(SERVERS / "seed.py"), *counts, **settings).split()
 
     @contextmanager
     def database(self) -> Iterator[str]:
         """Yield the URL of an empty database: a file of SQLite, or a PostgreSQL server."""
         if not (self.path / "tests" / "postgresql.py").exists():
-            yield f"sqlite+aiosqlite:///{self.path / 'bench.db'}"
+            with TemporaryDirectory(dir=self.path) as directory:
+                yield f"sqlite+aiosqlite:///{directory}/bench.db"
             return
         server = subprocess.Popen(
             [self.path / ".venv/bin/python", SERVERS / "postgresql.py"],
@@ -67,17 +62,13 @@ class Project:
             server.communicate()  # ends its input, and waits
 
     @contextmanager
-    def serve(self, url: str, token: str) -> Iterator[Rig]:
-        """Run the service and the baselines, all on the same database."""
-        addresses, pids = {}, {}
-        with ExitStack() as stack:
-            for name in ("service", *BASELINES):
-                port = free_port()
-                settings = SETTINGS | {"DATABASE_URL": url, "PORT": str(port)}
-                command = ["-m", "app"]
-                if name != "service":
-                    command = ["-m", "uvicorn", f"{name}:app", f"--app-dir={SERVERS}"]
-                    command += [f"--port={port}", "--log-level=critical"]
-                server = stack.enter_context(running(command, self.path, port, **settings))
-                addresses[name], pids[name] = server.address, server.process.pid
-            yield Rig(addresses, pids, token)
+    def serve(self, name: str, url: str, **settings: str) -> Iterator[Server]:
+        """Run the service, or a baseline by its name."""
+        port = free_port()
+        settings = SETTINGS | {"DATABASE_URL": url, "PORT": str(port)} | settings
+        command = ["-m", "app"]
+        if name != "service":
+            command = ["-m", "uvicorn", f"{name}:app", f"--app-dir={SERVERS}"]
+            command += [f"--port={port}", "--log-level=critical"]
+        with running(command, self.path, port, **settings) as server:
+            yield server

@@ -1,4 +1,4 @@
-"""Fill the migrated database with a user and as many posts as asked for; print a token."""
+"""Fill the migrated database with posts and users, as many as asked for; print their tokens."""
 
 import asyncio
 import sys
@@ -19,18 +19,19 @@ POSTS = """
     FROM numbers"""
 
 
-async def seed(count: int) -> str:
+async def seed(posts: int, users: int) -> list[str]:
     database = Database(get_settings().database_url)
     async with database.session() as session:
-        user = User(email="bench@example.com", password_hash="", role="user")
-        session.add(user)
+        emails = (f"bench-{number}@example.com" for number in range(users))
+        everybody = [User(email=email, password_hash="", role="user") for email in emails]
+        session.add_all(everybody)
         await session.flush()
         insert = text(POSTS).bindparams(bindparam("now", type_=DateTime(timezone=True)))
-        values = {"count": count, "author": user.id, "now": datetime.now(UTC)}
+        values = {"count": posts, "author": everybody[0].id, "now": datetime.now(UTC)}
         await session.execute(insert, values)
         await session.commit()
     await database.close()
-    return create_access_token(user.id, user.role)
+    return [create_access_token(user.id, user.role) for user in everybody]
 
 
-print(asyncio.run(seed(int(sys.argv[1]))))
+print(*asyncio.run(seed(*map(int, sys.argv[1:]))), sep="\n")

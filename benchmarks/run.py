@@ -1,0 +1,54 @@
+"""One run of the benchmark: what was chosen, and what has been measured so far."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+from benchmarks.rounds import Figures, Measured, interleave
+from benchmarks.service import Project
+
+Sections = dict[str, dict[str, Measured]]
+"""By section and case what was measured."""
+
+
+@dataclass(frozen=True)
+class Run:
+    directory: Path
+    """Holds everything that is written, and is gone in the end."""
+    databases: list[str]
+    rounds: int
+    seconds: float
+    """How long each load lasts."""
+    scale: float = 1
+    """Of rows, sockets and connections: less than 1 tries out the harness."""
+    only: str = ""
+    sections: Sections = field(default_factory=dict)
+    _projects: dict[str, Project] = field(default_factory=dict)
+
+    def project(self, **answers: str) -> Project:
+        """Return a service of these answers, baked and installed once a run."""
+        name = " ".join(answers.values())
+        if name not in self._projects:
+            directory = Path(mkdtemp(dir=self.directory))
+            self._projects[name] = Project(directory, **answers)
+        return self._projects[name]
+
+    def sized(self, number: int) -> int:
+        return max(1, round(number * self.scale))
+
+    def compare(
+        self, section: str, case: str, names: Iterable[str], measure: Callable[[str], Figures]
+    ) -> None:
+        """Measure the first name and its baselines, if the case is wanted."""
+        if self.only not in case:
+            return
+        measured = interleave(names, self.rounds, measure)
+        self.sections.setdefault(section, {})[case] = measured
+        medians = {
+            name: {figure: round(spread["median"], 3) for figure, spread in spreads.items()}
+            for name, spreads in measured.items()
+        }
+        print(f"{section}: {case}: {json.dumps(medians)}", file=sys.stderr, flush=True)

@@ -1,0 +1,36 @@
+"""How long it takes to import the service and to start it."""
+
+import time
+from functools import partial
+
+from benchmarks.rounds import Figures
+from benchmarks.run import Run
+from benchmarks.service import Project
+
+LIBRARIES = "alembic.script, email_validator, fastapi, jwt, prometheus_client, pydantic_settings"
+IMPORTS = {
+    "app.main": "import app.main",
+    "libraries": f"import {LIBRARIES}, pwdlib, sqlalchemy.ext.asyncio, structlog",
+}
+
+
+def measure_start(run: Run) -> None:
+    for database in run.databases:
+        section, project = f"start, {database}", run.project(database=database)
+        with project.database() as url:
+            project.seed(url)
+            run.compare(section, "import app.main", IMPORTS, partial(imported, project, url))
+            names = ("service", "textbook")
+            run.compare(section, "first answer", names, partial(started, project, url))
+
+
+def imported(project: Project, url: str, name: str) -> Figures:
+    began = time.perf_counter()
+    project.run("python", "-c", IMPORTS[name], DATABASE_URL=url)
+    return {"seconds": time.perf_counter() - began}
+
+
+def started(project: Project, url: str, name: str) -> Figures:
+    began = time.perf_counter()
+    with project.serve(name, url):
+        return {"seconds": time.perf_counter() - began}
