@@ -14,7 +14,7 @@ from app.playground import routes as playground
 from app.posts import routes as posts
 from app.realtime import events, notifications, websockets
 from app.realtime.hub import Hub
-from app.service import MAX_BODY_BYTES, Service
+from app.service import Service
 from app.settings import get_settings
 from app.signals import stop_signals
 from app.telemetry import TELEMETRY
@@ -48,17 +48,16 @@ def create_app() -> FastAPI:
         version=about.VERSION,
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
-        max_body_size=MAX_BODY_BYTES,
         telemetry=TELEMETRY,
         openapi_url=None,  # until the settings say so
     )
     app.state.database = None  # until the lifespan opens it
     app.state.hub = Hub()
     add_error_handlers(app)
-    for feature in (
+    for feature in (  # busy ones first: that is how a route is looked for
+        posts,
         auth,
         accounts,
-        posts,
         events,
         notifications,
         websockets,

@@ -1,7 +1,8 @@
 """One layer around all others, their errors too: request ids, the access log and the metrics."""
 
+import logging
+import random
 import re
-import secrets
 from collections.abc import Awaitable
 from time import perf_counter
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import metrics
 
 logger = structlog.get_logger()
+_level = logging.getLogger("app")  # asked, it answers sooner than structlog
 
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 # Labels are for a few values: those that a client makes up share one.
@@ -94,7 +96,7 @@ def _bind_request_id(scope: Scope) -> tuple[bytes, bytes]:
     """Bind the client's id, or a new one, to the lines of this task, and return its header."""
     request_id = dict(scope["headers"]).get(b"x-request-id", b"")
     if not _REQUEST_ID.fullmatch(request_id):
-        request_id = secrets.token_hex(16).encode()
+        request_id = b"%032x" % random.getrandbits(128)  # it is no secret
     structlog.contextvars.bind_contextvars(request_id=request_id.decode())
     return b"x-request-id", request_id
 
@@ -104,6 +106,8 @@ def _route(scope: Scope) -> str:
 
 
 def _log(event: str, scope: Scope, started: float, **values: object) -> None:
+    if not _level.isEnabledFor(logging.INFO):
+        return
     path = quote(scope["path"])
     if query := scope["query_string"]:
         path += f"?{quote(query, safe='&=%+:,/')}"

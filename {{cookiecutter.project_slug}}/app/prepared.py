@@ -7,7 +7,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import ColumnElement, Dialect, Select, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
 
 Result = TypeVar("Result")
 Values = Sequence[Any]
@@ -103,8 +102,7 @@ def _row(names: Sequence[str]) -> Make:
 def _maker(mapper: Mapper[Any], names: Sequence[str]) -> Make:
     def make(values: Values) -> object:
         instance: object = mapper.class_manager.new_instance()
-        for name, value in zip(names, values, strict=True):
-            set_committed_value(instance, name, value)
+        vars(instance).update(zip(names, values, strict=True))  # as it comes from the database
         make_transient_to_detached(instance)
         return instance
 
