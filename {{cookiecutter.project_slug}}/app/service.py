@@ -8,7 +8,7 @@ from app.observer import Observer
 from app.settings import get_settings
 
 MAX_BODY_BYTES = 1_000_000
-LONGEST_NUMBER = 20  # digits; Python reads no more than 4300, and nobody has a body of so many bytes
+LONGEST_NUMBER = 20  # digits; Python reads no more than 4300
 
 HEADERS = [
     (b"cache-control", b"no-store"),  # answers are one user's

@@ -54,6 +54,15 @@ async def test_every_request_is_one_line(anonymous_client: httpx.AsyncClient) ->
     assert response.status_code == HTTPStatus.UNAUTHORIZED
 
 
+async def test_where_nobody_reads_them_there_are_no_lines(
+    anonymous_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as lines, caplog.at_level("WARNING", "app"):
+        await anonymous_client.get("/health/live")
+
+    assert not lines
+
+
 async def test_a_path_breaks_no_line(anonymous_client: httpx.AsyncClient) -> None:
     with capture_logs() as lines:
         await anonymous_client.get("/a%0Ab%1B?c%0Ad")
