@@ -11,7 +11,7 @@ from commands import run_uv, uv_run
 from conftest import Bake
 
 BLOCK = re.compile(r"(?P<words>.*?)```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
-FILE = re.compile(r"`([\w./]+\.\w+)`")
+FILE = re.compile(r"`([\w./]*\.\w+)`")
 
 
 def follow(project: Path, page: str) -> str:
@@ -21,15 +21,34 @@ def follow(project: Path, page: str) -> str:
         for empty in re.findall(r"`([\w/]+\.py)` is empty", block["words"]):
             (project / empty).parent.mkdir()
             (project / empty).touch()
+        for heading in re.findall(r"section `(#+ [\w ]+)`", block["words"]):
+            delete_section(project / "README.md", heading)
         name = ([name] + FILE.findall(block["words"]))[-1]
         match block["language"]:
             case "python":
                 (project / name).write_text(block["code"], "utf-8")
             case "diff":
                 change(project / name, block["code"])
+            case "text":
+                delete_lines(project, FILE.findall(block["words"]), block["code"].split())
             case "console":
                 output += "".join(run(project, line) for line in block["code"].splitlines())
     return output
+
+
+def delete_section(path: Path, heading: str) -> None:
+    before, after = path.read_text("utf-8").split(f"\n{heading}\n")
+    path.write_text(before + after[after.index("\n#") :], "utf-8")
+
+
+def delete_lines(project: Path, names: list[str], settings: list[str]) -> None:
+    for path in (project / name for name in names):
+        kept = [
+            line
+            for line in path.read_text("utf-8").splitlines(keepends=True)
+            if not re.match(rf"(\| `)?({'|'.join(settings)})\b", line)
+        ]
+        path.write_text("".join(kept), "utf-8")
 
 
 def run(project: Path, line: str) -> str:
@@ -45,9 +64,9 @@ def change(path: Path, diff: str) -> None:
     lines = diff.splitlines(keepends=True)
     old = "".join(line[1:] for line in lines if not line.startswith("+"))
     new = "".join(line[1:] for line in lines if not line.startswith("-"))
-    text = path.read_text("utf-8")
+    text = "\n" + path.read_text("utf-8")
     assert text.count(f"\n{old}") == 1, old
-    path.write_text(text.replace(f"\n{old}", f"\n{new}"), "utf-8")
+    path.write_text(text.replace(f"\n{old}", f"\n{new}")[1:], "utf-8")
 
 
 @pytest.mark.installs
@@ -66,8 +85,15 @@ def test_the_page_adds_a_feature_whose_suite_and_checks_are_green(
 
 @pytest.mark.installs
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("answers", [{}, {"auth": "oidc", "broker": "redis"}], ids=str)
-@pytest.mark.parametrize("feature", ["Posts"])
+@pytest.mark.parametrize(
+    ("feature", "answers"),
+    [
+        ("Posts", {}),
+        ("Posts", {"auth": "oidc", "broker": "redis"}),
+        ("Sockets and streams", {}),
+        ("Sockets and streams", {"auth": "oidc", "database": "postgresql"}),
+    ],
+)
 def test_the_page_removes_a_feature_and_leaves_a_green_suite(
     bake_into: Bake, directory: Path, feature: str, answers: dict[str, str]
 ) -> None:
@@ -76,6 +102,5 @@ def test_the_page_removes_a_feature_and_leaves_a_green_suite(
     page = (project / "docs" / "removing-a-feature.md").read_text("utf-8")
     (section,) = re.findall(rf"^## {feature}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
     output = follow(project, section)
-    assert "No new upgrade operations detected" in output
     assert "Required test coverage of 100.0% reached" in output
     assert "Session types was successful" in output

@@ -7,11 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.bearer import bearer_token
 from app.auth.models import Role, User
-from app.auth.tokens import AccessToken
 from app.auth.users import authenticate
 from app.database import Database
 from app.errors import ForbiddenError
-from app.realtime.hub import Hub
 
 
 class NotAnAdminError(ForbiddenError):
@@ -27,11 +25,6 @@ def get_database(connection: HTTPConnection) -> Database:
             " or override get_async_db"
         )
     return database
-
-
-async def get_hub(connection: HTTPConnection) -> Hub:  # else it would run in a thread
-    hub: Hub = connection.app.state.hub
-    return hub
 
 
 async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
@@ -52,12 +45,6 @@ DbSession = Annotated[AsyncSession, Depends(get_async_db, scope="function")]
 BearerToken = Annotated[str, Depends(bearer_token)]
 
 
-async def get_access_token(encoded: BearerToken, session: DbSession) -> AccessToken:
-    """Return the verified bearer token; raises `InvalidTokenError` where there is none."""
-    token, _ = await authenticate(session, encoded)
-    return token
-
-
 async def get_current_user(token: BearerToken, session: DbSession) -> User:
     """Return the user behind the bearer token; raises `InvalidTokenError` where there is none.
 
@@ -75,4 +62,3 @@ async def get_current_admin(user: Annotated[User, Depends(get_current_user)]) ->
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
 CurrentAdmin = Annotated[User, Depends(get_current_admin)]
-CurrentHub = Annotated[Hub, Depends(get_hub)]

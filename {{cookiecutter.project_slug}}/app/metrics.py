@@ -27,11 +27,6 @@ IN_FLIGHT = Gauge(
 )
 SOCKETS = Gauge("websockets_open", "Open WebSockets", ["route"], multiprocess_mode="livesum")
 CLOSES = Counter("websocket_closes", "WebSockets that have ended", ["route", "code"])
-STREAMS = Gauge("event_streams_open", "Open streams of events", multiprocess_mode="livesum")
-PUBLISHED = Counter("events_published", "Events that this service has published")
-DELIVERED = Counter("events_delivered", "Events queued for a client, once for each")
-DROPPED = Counter("frames_dropped", "Frames whose client was too slow or left before it had them")
-QUEUED = Gauge("frames_queued", "Frames that wait for their client", multiprocess_mode="livesum")
 POOL = Gauge(
     "database_connections_in_use",
     "Connections that requests hold of the pool",

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from app.auth.settings import AuthSettings
-from app.realtime.broker import broker_class
+from app.realtime.settings import RealtimeSettings
 
 # RFC 6454, 6.2, as browsers write it: no path, no capitals.
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
@@ -39,11 +39,6 @@ def _usable(url: str) -> str:
     return url
 
 
-def _known_broker(url: str) -> str:
-    broker_class(url)
-    return url
-
-
 def _sharing_a_broker(workers: int, info: ValidationInfo) -> int:
     if workers > 1 and info.data.get("broker_url", "").startswith("memory:"):
         raise ValueError("processes share no memory:// broker; set BROKER_URL, or WORKERS=1")
@@ -65,7 +60,7 @@ def _origin(text: str) -> str:
 Origin = Annotated[str, AfterValidator(_origin)]
 
 
-class Settings(AuthSettings, BaseSettings):
+class Settings(AuthSettings, RealtimeSettings, BaseSettings):
     """Environment variables of the same names in capitals; `.env` is read in development."""
 
     model_config = SettingsConfigDict(
@@ -98,14 +93,8 @@ class Settings(AuthSettings, BaseSettings):
     docs: bool = True
     """Serve `/docs`, `/redoc` and `/openapi.json`."""
 
-    broker_url: Annotated[str, AfterValidator(_known_broker)] = "memory://"
+    broker_url: str = "memory://"
     """Carries events from one process to the others."""
-
-    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15
-    """Time between two events of `/events/heartbeat`; proxies often cut streams idle for 30."""
-
-    history_events: Annotated[int, Field(ge=0)] = 1000
-    """The latest events that each process keeps for clients that were away."""
 
     host: str = "127.0.0.1"
 
@@ -125,29 +114,8 @@ class Settings(AuthSettings, BaseSettings):
     workers: Annotated[int, Field(ge=1), AfterValidator(_sharing_a_broker)] = 1
     """Processes of `python -m app`."""
 
-    ws_frames_per_second: Annotated[int, Field(ge=1)] = 100
-    """Frames that one user may send; one more closes the socket with 4429."""
-
     ws_max_frame_bytes: Annotated[int, Field(ge=1)] = 65536
     """A larger frame from a client closes its socket with 1009."""
-
-    ws_max_sockets: Annotated[int, Field(ge=1)] = 10_000
-    """Sockets and streams of one process; one more is closed with 1013."""
-
-    ws_max_sockets_per_user: Annotated[int, Field(ge=1)] = 10
-    """Sockets and streams of one user on one process; one more is closed with 4429."""
-
-    ws_query_token: bool = True
-    """Accept `/ws/notifications?token=`: easy in a browser, but proxies may log addresses."""
-
-    ws_queue_bytes: Annotated[int, Field(ge=1)] = 1_048_576
-    """Bytes that may wait for one slow client; more closes it with 4408."""
-
-    ws_queue_messages: Annotated[int, Field(ge=1)] = 64
-    """Messages that may wait for one slow client; one more closes it with 4408."""
-
-    ws_send_seconds: Annotated[float, Field(gt=0)] = 10
-    """A client that takes longer to take a message is given up."""
 
 
 @cache

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.settings import Settings, get_settings
+from tests import clients
 from tests.clients import bearer
 from tests.conftest import MakeToken, MakeUser
 from tests.users import new_user
@@ -59,6 +60,25 @@ async def test_a_request_with_a_token_is_whose_the_token_is(
     me = await async_client.get("/auth/me", headers=bearer(make_token(other)))
 
     assert me.json()["id"] == other.id
+
+
+async def test_a_real_server_is_in_the_transaction_of_the_test(
+    live_server: str, auth_headers: dict[str, str], user: User
+) -> None:
+    async with httpx.AsyncClient(base_url=live_server, headers=auth_headers) as client:
+        assert (await client.get("/auth/me")).json()["id"] == user.id
+
+
+async def test_a_socket_offers_the_protocols_that_its_test_names() -> None:
+    app = FastAPI()
+
+    @app.websocket("/offered")
+    async def offered(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_json(websocket.scope["subprotocols"])
+
+    async with clients.websocket(app, "/offered", subprotocols=["v1", "v2"]) as socket:
+        assert await socket.receive_json(timeout=2) == ["v1", "v2"]
 
 
 async def test_an_override_ends_with_its_test(app: FastAPI) -> None:

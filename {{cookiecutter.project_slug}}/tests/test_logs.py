@@ -6,16 +6,15 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from httpx_ws import AsyncWebSocketSession, aconnect_ws
 
 from app.auth.models import User
 from app.logs import configure_logging
+from app.main import create_app
 from app.settings import Settings, get_settings
 from tests import clients
 from tests.conftest import MakeToken
-
-PATH = "/ws/notifications"
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -153,23 +152,32 @@ async def test_no_token_of_a_real_socket_is_written_at_any_level(
     configure: Configure,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    service = create_app()
+    service.state.database = app.state.database
+
+    @service.websocket("/echo")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept("v1" if websocket.scope["subprotocols"] else None)
+        await websocket.send_text(await websocket.receive_text())
+
     token = make_token(user)
     ways: list[dict[str, Any]] = [
-        {"url": f"{PATH}?token={token}"},
-        {"url": PATH, "headers": clients.bearer(token)},
-        {"url": PATH, "subprotocols": ["notifications.v1", f"bearer.{token}"]},
+        {"url": f"/echo?token={token}"},
+        {"url": "/echo", "headers": clients.bearer(token)},
+        {"url": "/echo", "subprotocols": ["v1", f"bearer.{token}"]},
     ]
     socket: AsyncWebSocketSession
-    async with clients.live_server(app) as address:
+    async with clients.live_server(service) as address:
         configure(log_level="debug")
         async with httpx.AsyncClient(base_url=address) as client:
+            await client.get("/auth/me", headers=clients.bearer(token))
             for way in ways:
                 async with aconnect_ws(client=client, **way) as socket:
-                    await socket.send_json({"type": "auth", "token": token})
+                    await socket.send_json({"token": token})
                     await socket.receive_json(timeout=2)
 
     lines = capsys.readouterr().out
-    assert f"{PATH}?token=[redacted]" in lines
+    assert "/echo?token=[redacted]" in lines
     assert "< TEXT" in lines  # the server writes frames and headers at this level
     assert token not in lines
     assert "user@example.com" not in lines  # the database's driver writes parameters at this level

@@ -11,8 +11,6 @@ from sqlalchemy import text
 
 from app import metrics
 from app.database import Database
-from app.realtime.hub import Hub
-from tests.realtime.subscriptions import socket
 
 WORKER = """
 from app import metrics
@@ -52,37 +50,6 @@ async def test_a_blocked_loop_shows_as_lag() -> None:
     lag.stop()
 
     assert (REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0) - before > 0.1
-
-
-def value(name: str) -> float:
-    return REGISTRY.get_sample_value(name) or 0
-
-
-async def test_events_are_counted_from_publishing_to_delivering() -> None:
-    names = ("events_published_total", "events_delivered_total", "frames_dropped_total")
-    before = [value(name) for name in names]
-    hub = Hub()
-    with hub.subscribe(socket(ws_queue_messages=1)), hub.subscribe(socket(user_id=2)):
-        await hub.publish("news", 1)
-        hub.tick()
-        assert value("frames_queued") == 2
-        await hub.publish("news", 2)  # the first has no room: both of its events are lost
-
-    assert value("frames_queued") == 0
-    assert [value(name) - then for name, then in zip(names, before, strict=True)] == [2, 3, 2]
-
-
-async def test_streams_are_counted_while_they_are_open(live_server: str) -> None:
-    async with (
-        httpx.AsyncClient(base_url=live_server) as client,
-        client.stream("GET", "/events/heartbeat") as response,
-    ):
-        await anext(response.aiter_bytes())
-        assert value("event_streams_open") == 1
-
-    async with asyncio.timeout(5):
-        while value("event_streams_open"):
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.timeout(60)  # it starts processes

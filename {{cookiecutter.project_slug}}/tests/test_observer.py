@@ -4,6 +4,7 @@ from http import HTTPStatus
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, WebSocket
+from httpx_ws import WebSocketDisconnect
 from prometheus_client import REGISTRY
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
@@ -149,20 +150,33 @@ async def test_a_client_that_left_before_the_answer_is_counted_as_such() -> None
     assert [(line["status"], line["client"]) for line in lines] == [(499, None)]
 
 
+@pytest.fixture
+def echoing() -> FastAPI:
+    app = create_app()
+
+    @app.websocket("/echo")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for text in websocket.iter_text():
+            await websocket.send_text(text)
+
+    return app
+
+
 async def test_a_socket_is_counted_while_it_is_open_and_logged_when_it_ends(
-    ws_connect: WsConnect,
+    echoing: FastAPI,
 ) -> None:
-    ended = counted("websocket_closes_total", route="/ws/echo", code="1000")
+    ended = counted("websocket_closes_total", route="/echo", code="1000")
     with capture_logs() as lines:
-        async with ws_connect("/ws/echo") as socket:
-            assert counted("websockets_open", route="/ws/echo") == 1
+        async with clients.websocket(echoing, "/echo") as socket:
+            assert counted("websockets_open", route="/echo") == 1
             await socket.send_text("x")
             await socket.receive_text()
 
-    assert counted("websockets_open", route="/ws/echo") == 0
-    assert counted("websocket_closes_total", route="/ws/echo", code="1000") == ended + 1
+    assert counted("websockets_open", route="/echo") == 0
+    assert counted("websocket_closes_total", route="/echo", code="1000") == ended + 1
     assert [(line["event"], line["path"], line["code"]) for line in lines] == [
-        ("socket", "/ws/echo", 1000)
+        ("socket", "/echo", 1000)
     ]
 
 
@@ -179,9 +193,19 @@ async def test_lines_of_a_socket_carry_the_id_that_its_handshake_returned(app: F
         assert await socket.receive_text() == socket.response.headers["X-Request-ID"]
 
 
-async def test_a_close_code_that_a_client_makes_up_makes_no_label(ws_connect: WsConnect) -> None:
-    before = counted("websocket_closes_total", route="/ws/echo", code="other")
-    async with ws_connect("/ws/echo") as socket:
+async def test_a_socket_without_a_route_is_refused_and_counted_as_such(
+    ws_connect: WsConnect,
+) -> None:
+    before = counted("websocket_closes_total", route="unmatched", code="1000")
+    with pytest.raises(WebSocketDisconnect):
+        await ws_connect("/made/up").__aenter__()
+
+    assert counted("websocket_closes_total", route="unmatched", code="1000") == before + 1
+
+
+async def test_a_close_code_that_a_client_makes_up_makes_no_label(echoing: FastAPI) -> None:
+    before = counted("websocket_closes_total", route="/echo", code="other")
+    async with clients.websocket(echoing, "/echo") as socket:
         await socket.close(3999)
 
-    assert counted("websocket_closes_total", route="/ws/echo", code="other") == before + 1
+    assert counted("websocket_closes_total", route="/echo", code="other") == before + 1

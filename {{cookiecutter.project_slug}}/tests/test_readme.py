@@ -3,18 +3,14 @@
 import itertools
 import re
 from pathlib import Path
-from typing import get_args
 
 from fastapi import FastAPI
 
-from app.observer import CLOSE_CODES
-from app.realtime.frames import ClientFrame
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 ROUTE = re.compile(r"((?:`[A-Z]+`, )*`[A-Z]+) (/[^`?]*)")
-BY_THE_CLIENT = {1000, 1001, 1005, 1006}
 
 
 def table(heading: str) -> list[list[str]]:
@@ -41,17 +37,6 @@ def test_every_route_is_listed(app: FastAPI) -> None:
         for path, methods in app.openapi()["paths"].items()
         for method in methods
     }
-
-
-def test_every_frame_that_clients_may_send_is_listed() -> None:
-    frames, _ = get_args(ClientFrame)
-    types = {get_args(frame.model_fields["type"].annotation)[0] for frame in get_args(frames)}
-
-    assert set(re.findall(r'"type": "(\w+)"', str([row[0] for row in table("you send")]))) == types
-
-
-def test_every_close_code_is_listed() -> None:
-    assert {int(row[0]) for row in table("close code")} == CLOSE_CODES - BY_THE_CLIENT
 
 
 def test_every_setting_is_listed_with_its_default_and_meaning() -> None:

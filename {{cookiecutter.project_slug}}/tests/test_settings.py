@@ -28,14 +28,11 @@ def test_a_missing_setting_is_named_in_one_line_that_says_what_it_means(
         ("ALLOWED_ORIGINS", "app.example"),
         ("ALLOWED_ORIGINS", "https://app.example/"),
         ("ALLOWED_ORIGINS", "https://App.example"),
-        ("BROKER_URL", "amqp://localhost"),
         ("DATABASE_URL", ""),
-        ("HEARTBEAT_SECONDS", "0"),
         ("LOG_LEVEL", "loud"),
         ("PORT", "65536"),
         ("WORKERS", "0"),
         ("WS_MAX_FRAME_BYTES", "0"),
-        ("WS_QUEUE_MESSAGES", "many"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(
@@ -90,10 +87,10 @@ def test_allowed_origins_may_be_given_in_code() -> None:
 def test_a_dotenv_file_is_read_in_development(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("HEARTBEAT_SECONDS=7\nFOR_ANOTHER_PROGRAM=1\n", "utf-8")
+    (tmp_path / ".env").write_text("PORT=7\nFOR_ANOTHER_PROGRAM=1\n", "utf-8")
     monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
 
-    assert read().heartbeat_seconds == 7
+    assert read().port == 7
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:

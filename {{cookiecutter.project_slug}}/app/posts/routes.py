@@ -5,11 +5,12 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from sqlalchemy import Row, bindparam, select
 
 from app.auth.models import Role
-from app.dependencies import CurrentHub, CurrentUser, DbSession, get_current_user
+from app.dependencies import CurrentUser, DbSession, get_current_user
 from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict
 from app.posts.models import Post
 from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
 from app.prepared import Prepared
+from app.realtime.dependencies import CurrentHub
 
 router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
 

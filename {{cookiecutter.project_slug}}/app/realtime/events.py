@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import format_sse_event
 
 from app.auth.tokens import AccessToken
-from app.dependencies import CurrentHub, get_access_token
+from app.realtime.dependencies import CurrentHub, get_access_token
 from app.realtime.hub import Hub
 from app.realtime.streams import EventStream, retry
 from app.realtime.subscription import StreamSubscription

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from fastapi import status
 
-from app import metrics
+from app.realtime import metrics
 from app.realtime.broker import Message, create_broker
 from app.realtime.frames import Event
 from app.realtime.history import History

@@ -4,7 +4,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.dependencies import CurrentHub, get_current_admin
+from app.dependencies import get_current_admin
+from app.realtime.dependencies import CurrentHub
 from app.realtime.hub import EVENT_NAME
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])

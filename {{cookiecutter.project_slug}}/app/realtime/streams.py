@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from app import metrics
+from app.realtime import metrics
 
 
 class EventStream(StreamingResponse):

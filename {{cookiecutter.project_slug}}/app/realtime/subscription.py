@@ -9,8 +9,8 @@ from typing import AnyStr, Generic
 
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from app import metrics
 from app.auth.tokens import AccessToken
+from app.realtime import metrics
 from app.realtime.broker import Message
 from app.realtime.frames import Event
 from app.realtime.limits import TOKEN_EXPIRED, TOO_SLOW, Allowance

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, WebSocket, status
 from pydantic_core import from_json
 
-from app.dependencies import CurrentHub
 from app.errors import ServiceError
 from app.realtime.connection import Connection
+from app.realtime.dependencies import CurrentHub
 from app.realtime.handshake import PROTOCOL, authenticate, offered_protocols, origin_allowed
 from app.realtime.limits import RefusedError
 from app.realtime.subscription import SocketSubscription

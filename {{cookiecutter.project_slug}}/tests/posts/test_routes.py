@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
 from app.database import Database
-from app.dependencies import get_async_db
-from app.errors import DatabaseUnavailableError
 from app.posts.models import Post
 from tests import clients, users
 from tests.clients import bearer
-from tests.conftest import MakeToken, MakeUser, WsConnect
+from tests.conftest import MakeToken, MakeUser
 
 NEW = {"title": "Hello", "body": "World", "slug": "hello"}
 
@@ -252,61 +249,6 @@ async def test_an_admin_may_change_and_delete(
     )
 
     assert response.status_code == status
-
-
-async def test_a_new_post_arrives_on_the_socket_of_another_user(
-    async_client: httpx.AsyncClient,
-    ws_connect: WsConnect,
-    make_user: MakeUser,
-    make_token: MakeToken,
-) -> None:
-    reader = await make_user()
-    async with ws_connect("/ws/notifications", make_token(reader)) as socket:
-        created = await async_client.post("/posts/", json=NEW)
-        event = await socket.receive_json(timeout=2)
-
-    assert event == {
-        "type": "event",
-        "id": event["id"],
-        "event": "post.created",
-        "data": created.json(),
-    }
-
-
-async def test_a_post_that_is_refused_is_not_announced(
-    async_client: httpx.AsyncClient,
-    ws_connect: WsConnect,
-    user: User,
-    make_token: MakeToken,
-    post: Post,
-) -> None:
-    async with ws_connect("/ws/notifications", make_token(user)) as socket:
-        refused = await async_client.post("/posts/", json=NEW | {"slug": post.slug})
-        await socket.send_json({"type": "ping"})
-
-        assert refused.status_code == HTTPStatus.CONFLICT
-        assert await socket.receive_json(timeout=2) == {"type": "pong"}
-
-
-async def test_a_post_whose_commit_fails_is_not_announced(
-    app: FastAPI,
-    async_db: AsyncSession,
-    async_client: httpx.AsyncClient,
-    ws_connect: WsConnect,
-    user: User,
-    make_token: MakeToken,
-) -> None:
-    async def commit_fails() -> AsyncIterator[AsyncSession]:
-        yield async_db
-        raise DatabaseUnavailableError
-
-    async with ws_connect("/ws/notifications", make_token(user)) as socket:
-        app.dependency_overrides[get_async_db] = commit_fails
-        failed = await async_client.post("/posts/", json=NEW)
-        await socket.send_json({"type": "ping"})
-
-        assert failed.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        assert await socket.receive_json(timeout=2) == {"type": "pong"}
 
 
 async def test_of_two_posts_that_race_for_a_slug_one_is_stored(

@@ -12,11 +12,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
+from app.main import create_app
 from app.realtime import events
 from app.realtime.broker import Message
 from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
-from tests.clients import bearer
+from tests.clients import bearer, http_client
 from tests.conftest import MakeToken
 from tests.realtime.subscriptions import revoke_while_verifying, socket
 
@@ -228,3 +229,10 @@ async def test_a_token_revoked_while_it_is_verified_opens_no_stream(
     ended = await async_client.get("/events/notifications")  # or this would never return
 
     assert "data:" not in ended.text
+
+
+async def test_a_service_that_was_not_started_has_streams_too() -> None:
+    async with http_client(create_app()) as client:
+        response = await client.get(PATH, params={"count": 1})
+
+    assert response.text.startswith("event: heartbeat")
