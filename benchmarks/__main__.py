@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.machine import describe
+from benchmarks.metrics import measure_metrics
 from benchmarks.plot import plot
 from benchmarks.report import report
 from benchmarks.requests import measure_requests, measure_rows
@@ -17,7 +18,12 @@ from benchmarks.start import measure_start
 from demo import end
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"requests": measure_requests, "rows": measure_rows, "start": measure_start}
+PARTS = {
+    "requests": measure_requests,
+    "rows": measure_rows,
+    "metrics": measure_metrics,
+    "start": measure_start,
+}
 
 
 def parse() -> argparse.Namespace:

@@ -17,7 +17,7 @@ class Base(DeclarativeBase):
 
 
 class Note(Base):
-    __tablename__ = "notes"
+    __tablename__ = "samples"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]

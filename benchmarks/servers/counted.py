@@ -1,0 +1,5 @@
+"""The service as it is."""
+
+from app.main import app
+
+__all__ = ["app"]
