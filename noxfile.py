@@ -68,7 +68,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure a service against baselines; `-- --quick` takes minutes, `-- --help` says more."""
-    install(session, "bench")
+    install(session, "tests")
     run(session, "python", "-m", "benchmarks")
 
 

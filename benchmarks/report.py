@@ -9,10 +9,13 @@ from benchmarks.run import Sections
 Show = Callable[[float], str]
 FIGURES: dict[str, tuple[str, Show]] = {
     "seconds": ("seconds", "{:.2f}".format),
+    "test_ms": ("median test", "{:.0f} ms".format),
     "memory_mib": ("memory", "{:.0f} MiB".format),
     "per_second": ("per second", "{:.0f}".format),
     "p50": ("p50", "{:.1f} ms".format),
     "p99": ("p99", "{:.1f} ms".format),
+    "client_kib": ("memory each", "{:.1f} KiB".format),
+    "connects_per_second": ("connects per second", "{:.0f}".format),
     "per_cpu_second": ("processor", lambda rate: f"{1e6 / rate:.0f} µs"),
 }
 NOTE = """Medians, in brackets least and most of all rounds. A ratio to a baseline is that of

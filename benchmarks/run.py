@@ -20,11 +20,13 @@ class Run:
     """Holds everything that is written, and is gone in the end."""
     databases: list[str]
     rounds: int
-    seconds: float
+    seconds: float = 1
     """How long each load lasts."""
     scale: float = 1
     """Of rows, sockets and connections: less than 1 tries out the harness."""
     only: str = ""
+    tests: tuple[str, ...] = ()
+    """Of the services' suites; none are all."""
     sections: Sections = field(default_factory=dict)
     _projects: dict[str, Project] = field(default_factory=dict)
 
@@ -40,12 +42,17 @@ class Run:
         return max(1, round(number * self.scale))
 
     def compare(
-        self, section: str, case: str, names: Iterable[str], measure: Callable[[str], Figures]
+        self,
+        section: str,
+        case: str,
+        names: Iterable[str],
+        measure: Callable[[str], Figures],
+        rounds: int = 99,
     ) -> None:
-        """Measure the first name and its baselines, if the case is wanted."""
+        """Measure the first name and its baselines, if the case is wanted; bound the rounds."""
         if self.only not in case:
             return
-        measured = interleave(names, self.rounds, measure)
+        measured = interleave(names, min(rounds, self.rounds), measure)
         self.sections.setdefault(section, {})[case] = measured
         medians = {
             name: {figure: round(spread["median"], 3) for figure, spread in spreads.items()}

@@ -12,6 +12,10 @@ from demo import Server, bake, free_port, project_environment, running
 
 SERVERS = Path(__file__).parent / "servers"
 BASELINES = ("textbook", "limit", "bare")
+OURS = {"service": ["-m", "app"], "publisher": [str(SERVERS / "publisher.py")]}
+# What the service does not do, or not as often, the baselines need not do either.
+BARE = ["--log-level=critical", "--no-access-log", "--ws-per-message-deflate=false"]
+BARE += ["--ws-ping-interval=150"]
 SECRET_KEY = "one key for all of the servers, so that one token opens them"  # noqa: S105 - no secret
 SETTINGS = {"SECRET_KEY": SECRET_KEY, "LOG_LEVEL": "warning", "ACCESS_TOKEN_MINUTES": "1440"}
 
@@ -48,8 +52,14 @@ class Project:
             with TemporaryDirectory(dir=self.path) as directory:
                 yield f"sqlite+aiosqlite:///{directory}/bench.db"
             return
-        server = subprocess.Popen(
-            [self.path / ".venv/bin/python", SERVERS / "postgresql.py"],
+        with self.helper("postgresql.py") as url:
+            yield url
+
+    @contextmanager
+    def helper(self, program: str) -> Iterator[str]:
+        """Run a server that the service needs; yield its URL."""
+        helper = subprocess.Popen(
+            [self.path / ".venv/bin/python", SERVERS / program],
             cwd=self.path,
             env=project_environment(PYTHONPATH=str(self.path)),
             stdin=subprocess.PIPE,
@@ -57,18 +67,17 @@ class Project:
             encoding="utf-8",
         )
         try:
-            yield server.stdout.readline().strip() if server.stdout else ""
+            yield helper.stdout.readline().strip() if helper.stdout else ""
         finally:
-            server.communicate()  # ends its input, and waits
+            helper.communicate()  # ends its input, and waits
 
     @contextmanager
     def serve(self, name: str, url: str, **settings: str) -> Iterator[Server]:
         """Run the service, or a baseline by its name."""
         port = free_port()
         settings = SETTINGS | {"DATABASE_URL": url, "PORT": str(port)} | settings
-        command = ["-m", "app"]
-        if name != "service":
-            command = ["-m", "uvicorn", f"{name}:app", f"--app-dir={SERVERS}"]
-            command += [f"--port={port}", "--log-level=critical"]
+        command = ["-m", "uvicorn", f"{name}:app", f"--app-dir={SERVERS}", f"--port={port}", *BARE]
+        if name in OURS:
+            command = OURS[name]
         with running(command, self.path, port, **settings) as server:
             yield server

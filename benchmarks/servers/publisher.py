@@ -1,0 +1,19 @@
+"""The service, as `python -m app` runs it, with a route that publishes many events."""
+
+import asyncio
+import time
+
+from app.__main__ import main
+from app.dependencies import CurrentHub
+from app.main import app
+
+
+@app.post("/publish")
+async def publish(hub: CurrentHub, events: int, every: float) -> None:
+    for _ in range(events):
+        await hub.publish("bench", {"sent": time.time(), "text": "x" * 60})
+        await asyncio.sleep(every)
+
+
+if __name__ == "__main__":
+    main()
