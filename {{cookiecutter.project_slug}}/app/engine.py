@@ -30,8 +30,10 @@ class Pool(AsyncAdaptedQueuePool):
     def connect(self) -> PoolProxiedConnection:
         try:
             return super().connect()
-        except (OSError, PoolTimeoutError) as error:
-            raise DatabaseUnavailableError from error
+        except Exception as error:
+            if isinstance(error, PoolTimeoutError) or is_outage(error):
+                raise DatabaseUnavailableError from error
+            raise
 
 
 def create_engine(url: str | URL, *, migrating: bool = False) -> AsyncEngine:

@@ -10,7 +10,7 @@ from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from app.database import Database
-from app.engine import configure, is_outage, pool_options
+from app.engine import Pool, configure, is_outage, pool_options
 from app.errors import DatabaseUnavailableError
 from app.settings import get_settings
 
@@ -98,6 +98,14 @@ async def test_who_gets_no_connection_in_time_is_told_so(
     async with database.session() as session:
         await session.connection()
     await database.close()
+
+
+def test_a_mistake_in_connecting_is_no_outage() -> None:
+    def connect() -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Pool(connect).connect()
 
 
 class DriverError(Exception):
