@@ -127,7 +127,7 @@ async def user(make_user: MakeUser) -> User:
     return await make_user("user@example.com")
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", autouse=True)
 async def issuer() -> AsyncIterator[None]:
     """Whoever issues the tokens is there."""
     async with users.issuer():
@@ -135,7 +135,7 @@ async def issuer() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def make_token(issuer: None) -> MakeToken:
+def make_token() -> MakeToken:
     """Mint a user's access token; claims can be changed, and left out by None."""
     return users.mint
 
