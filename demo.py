@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import httpx
 import uv
@@ -141,11 +142,19 @@ def end(signal_number: int, _: FrameType | None) -> None:
     sys.exit(128 + signal_number)
 
 
+def interrupt(_: int, __: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave things behind
+    raise KeyboardInterrupt
+
+
 def main() -> None:
+    parser = ArgumentParser("demo", usage="%(prog)s [--once]", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end when all has been shown")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells turn it off with `&`
+    signal.signal(signal.SIGINT, interrupt)
     try:
-        demonstrate(once="--once" in sys.argv)
+        demonstrate(once=options.once)
     except KeyboardInterrupt:
         print("\nStopped, and everything removed")
     except (DemoError, subprocess.CalledProcessError, *walkthrough.FAILURES) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ENV = Path(".env")
 EXAMPLE = Path(".env.example")
+SERVERS = {"postgresql": "database", "redis:": "redis"}  # of .env, as compose.yaml names them
 GITHUB = [Path(".github/workflows"), Path(".github")]
 
 
@@ -31,9 +32,21 @@ def remove_empty_directories() -> None:
             directory.rmdir()
 
 
+def servers() -> str:
+    """Say what has to run before the service; nothing has to with SQLite and one process."""
+    example = EXAMPLE.read_text("utf-8") if EXAMPLE.exists() else ""
+    names = [name for scheme, name in SERVERS.items() if f"={scheme}" in example]
+    if not names:
+        return ""
+    return (
+        f"First start what .env names, here with docker compose up --detach {' '.join(names)};"
+        " the tests start servers of their own.\n"
+    )
+
+
 def next_steps() -> str:
     return f"""\
-cd {shlex.quote(os.getcwd())}
+{servers()}cd {shlex.quote(os.getcwd())}
 uv sync && uv run alembic upgrade head
 uv run python -m app
 """

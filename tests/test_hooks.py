@@ -89,6 +89,23 @@ def test_the_last_three_lines_go_to_the_project_whatever_its_path(
     assert commands == ["uv sync && uv run alembic upgrade head", "uv run python -m app"]
 
 
+@pytest.mark.parametrize(
+    ("example", "command"),
+    [
+        (EXAMPLE, ""),
+        ("DATABASE_URL=postgresql+asyncpg://localhost/x\n", "docker compose up --detach database;"),
+        (
+            "DATABASE_URL=postgresql+asyncpg://localhost/x\nBROKER_URL=redis://localhost\n",
+            "docker compose up --detach database redis;",
+        ),
+    ],
+)
+def test_it_says_which_servers_have_to_run(project: Path, example: str, command: str) -> None:
+    (project / ".env.example").write_text(example)
+    assert command in post_gen.servers()
+    assert bool(post_gen.servers()) is bool(command)
+
+
 @pytest.mark.parametrize("ci", CHOICES["ci"])
 def test_a_service_baked_without_hooks_differs_only_in_env_and_empty_directories(
     bake: Bake, bake_into: Bake, directory: Path, ci: str

@@ -41,11 +41,25 @@ def test_the_demo_uses_a_service_serves_it_until_ctrl_c_and_leaves_nothing(
             assert httpx.get(f"{address[0]}/docs", trust_env=False).is_success
         finally:
             process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)  # impatience leaves nothing behind either
             last_words = process.stdout.read()
     assert last_words == "\nStopped, and everything removed\n"
     assert process.returncode == 0
     assert any("bob receives" in line and "post.created" in line for line in lines)
     assert list(directory.iterdir()) == []
+
+
+def test_the_demo_answers_arguments_that_it_does_not_know_with_its_usage(template: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, template / "demo.py", "--onec"],
+        check=False,
+        encoding="utf-8",
+        stderr=subprocess.PIPE,
+    )
+    assert ended.stderr.splitlines() == [
+        "usage: demo [--once]",
+        "demo: error: unrecognized arguments: --onec",
+    ]
 
 
 def test_fastapi_dev_serves_it(service: Path, database: str) -> None:
