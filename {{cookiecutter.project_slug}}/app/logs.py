@@ -15,7 +15,7 @@ from app.settings import Settings
 
 # What an address gives as its token or password, and whatever else looks like a JWT.
 _SECRET = re.compile(
-    r"(?<=[?&])((?i:[\w-]*(?:token|password|secret|key))=)[^&\s\"'\x1b]+"
+    r"(?<=[?&])((?i:[\w-]*(?:token|password|secret|key)|code)=)[^&\s\"'\x1b]+"
     r"|\beyJ[\w-]+\.[\w.-]*"
 )
 
@@ -84,7 +84,12 @@ def _json(logger: WrappedLogger, name: str, event: EventDict) -> str:
 def _may_hold_secret(line: str) -> bool:
     # The search costs more than all else that is done for a line.
     return (
-        "eyj" in line or "token" in line or "password" in line or "secret" in line or "key" in line
+        "eyj" in line
+        or "token" in line
+        or "password" in line
+        or "secret" in line
+        or "key" in line
+        or "code=" in line
     )
 
 

@@ -106,6 +106,7 @@ def test_the_server_writes_no_access_log_of_its_own(
         ("/ws/notifications?%74oken=eyJh.eyJz.c2", "/ws/notifications?%74oken=[redacted]"),
         ("/auth/me?Password=hunter2", "/auth/me?Password=[redacted]"),
         ("/auth/me?limit=3", "/auth/me?limit=3"),
+        ("/docs/oauth2-redirect?code=c0de&a=1", "/docs/oauth2-redirect?code=[redacted]&a=1"),
         (f"authorization: Bearer {JWT}", "authorization: Bearer [redacted]"),
     ],
 )

@@ -17,9 +17,9 @@ def origin_allowed(websocket: WebSocket, allowed: tuple[str, ...]) -> bool:
     if origin is None:
         return True
     origin = origin.lower()
-    _, _, host = origin.partition("://")  # "null", of a sandboxed page, has none
-    own = websocket.headers.get("host", "").lower()
-    return bool(host) and (host == own or origin in map(str.lower, allowed))
+    host = websocket.headers.get("host", "").lower()
+    own = {f"http://{host}", f"https://{host}"}  # a proxy may have taken the TLS away
+    return origin in own.union(map(str.lower, allowed))
 
 
 def offered_protocols(websocket: WebSocket) -> list[str]:

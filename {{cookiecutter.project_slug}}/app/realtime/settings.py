@@ -1,4 +1,5 @@
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -41,4 +42,8 @@ class RealtimeSettings(BaseModel):
     @classmethod
     def _known_broker(cls, url: str) -> str:
         broker_class(url)
+        try:
+            _ = urlsplit(url).port
+        except ValueError:  # whose text may show a part of the password
+            raise ValueError("has a port that is no number up to 65535") from None
         return url

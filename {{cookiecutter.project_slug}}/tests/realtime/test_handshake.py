@@ -106,6 +106,8 @@ async def test_a_token_that_is_not_valid_is_refused(
         "http://eviltestserver",
         "http://testserver:8080",
         "http://[",
+        "ftp://testserver",
+        "testserver",
     ],
 )
 async def test_a_page_of_a_foreign_origin_is_refused_before_accept(
@@ -119,7 +121,9 @@ async def test_a_page_of_a_foreign_origin_is_refused_before_accept(
     assert closed.value.code == 1008
 
 
-@pytest.mark.parametrize("origin", ["https://app.example", "http://testserver"])
+@pytest.mark.parametrize(
+    "origin", ["https://app.example", "http://testserver", "https://testserver"]
+)
 async def test_a_page_of_an_allowed_origin_or_of_the_service_itself_is_accepted(
     origin: str, app: FastAPI, ws_connect: WsConnect, user: User, make_token: MakeToken
 ) -> None:

@@ -8,6 +8,7 @@ from tests.test_settings import read
     ("name", "value"),
     [
         ("BROKER_URL", "amqp://localhost"),
+        ("BROKER_URL", "memory://us:er:pa@host:port"),
         ("HEARTBEAT_SECONDS", "0"),
         ("WS_QUEUE_MESSAGES", "many"),
     ],
