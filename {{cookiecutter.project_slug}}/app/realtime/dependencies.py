@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends
@@ -7,6 +8,7 @@ from app.auth.tokens import AccessToken
 from app.auth.users import authenticate
 from app.dependencies import BearerToken, DbSession
 from app.realtime.hub import Hub
+from app.settings import Settings, get_settings
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:  # else it would run in a thread
@@ -24,3 +26,10 @@ async def get_access_token(encoded: BearerToken, session: DbSession) -> AccessTo
 
 
 CurrentHub = Annotated[Hub, Depends(get_hub)]
+CurrentSettings = Annotated[Settings, Depends(get_settings)]
+
+
+async def take_place(hub: CurrentHub, settings: CurrentSettings) -> AsyncIterator[None]:
+    """Count a stream that has no subscription; raises `RefusedError`."""
+    with hub.guest(settings):
+        yield

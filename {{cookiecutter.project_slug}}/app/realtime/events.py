@@ -9,13 +9,15 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import format_sse_event
 
 from app.auth.tokens import AccessToken
-from app.realtime.dependencies import CurrentHub, get_access_token
+from app.realtime.dependencies import (
+    CurrentHub,
+    CurrentSettings,
+    get_access_token,
+    take_place,
+)
 from app.realtime.hub import Hub
 from app.realtime.streams import EventStream, retry
 from app.realtime.subscription import StreamSubscription
-from app.settings import Settings, get_settings
-
-CurrentSettings = Annotated[Settings, Depends(get_settings)]
 
 router = APIRouter(prefix="/events", tags=["events"])
 stream: dict[str, Any] = {
@@ -25,7 +27,7 @@ stream: dict[str, Any] = {
 }
 
 
-@router.get("/heartbeat", **stream)
+@router.get("/heartbeat", dependencies=[Depends(take_place)], **stream)
 async def heartbeat(
     hub: CurrentHub,
     settings: CurrentSettings,

@@ -22,6 +22,7 @@ from app.realtime.limits import (
     TooManySocketsError,
 )
 from app.realtime.subscription import Subscription
+from app.settings import Settings
 
 EVENT_NAME = r"[A-Za-z0-9_.:-]{1,100}"  # no line can end in it
 TICK_SECONDS = 0.25
@@ -38,6 +39,7 @@ class Hub:
         self.history = History(history_events)
         self.stopping = False
         self._all: set[AnySubscription] = set()
+        self._guests = 0
         self._by_user: dict[int, set[AnySubscription]] = {}
         self.ended = 0  # disconnections delivered so far
         self._ended: deque[Message] = deque(maxlen=1000)
@@ -87,6 +89,16 @@ class Hub:
         finally:
             self._leave(subscription)
 
+    @contextmanager
+    def guest(self, settings: Settings) -> Iterator[None]:
+        """Hold a place for who gets no events until the block ends; raises `RefusedError`."""
+        self._check_room(settings)
+        self._guests += 1
+        try:
+            yield
+        finally:
+            self._guests -= 1
+
     def end_if_revoked(self, subscription: AnySubscription, since: int) -> None:
         """Close it where its token was revoked while it was verified: `ended` was `since` before.
 
@@ -131,10 +143,7 @@ class Hub:
     def _admit(self, subscription: AnySubscription) -> None:
         settings = subscription.settings
         mine = self._by_user.get(subscription.token.user_id, set())
-        if self.stopping:
-            raise StoppingError
-        if len(self._all) >= settings.ws_max_sockets:
-            raise AtCapacityError
+        self._check_room(settings)
         if sum(other.close_code is None for other in mine) >= settings.ws_max_sockets_per_user:
             raise TooManySocketsError
         allowances = (other.allowance for other in mine)
@@ -144,6 +153,12 @@ class Hub:
         self._all.add(subscription)
         if self._timer is None:
             self.tick()
+
+    def _check_room(self, settings: Settings) -> None:
+        if self.stopping:
+            raise StoppingError
+        if len(self._all) + self._guests >= settings.ws_max_sockets:
+            raise AtCapacityError
 
     def _leave(self, subscription: AnySubscription) -> None:
         self._all.remove(subscription)

@@ -1,30 +1,30 @@
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, WebSocket, status
+from fastapi import APIRouter, WebSocket, status
 from pydantic_core import from_json
 
 from app.errors import ServiceError
 from app.realtime.connection import Connection
-from app.realtime.dependencies import CurrentHub
+from app.realtime.dependencies import CurrentHub, CurrentSettings
 from app.realtime.handshake import PROTOCOL, authenticate, offered_protocols, origin_allowed
+from app.realtime.hub import Hub
 from app.realtime.limits import RefusedError
 from app.realtime.subscription import SocketSubscription
-from app.settings import Settings, get_settings
+from app.settings import Settings
 
 router = APIRouter(prefix="/ws")
 
 
 @router.websocket("/echo")
-async def echo(websocket: WebSocket) -> None:
-    async for text in _texts(websocket):
+async def echo(websocket: WebSocket, hub: CurrentHub, settings: CurrentSettings) -> None:
+    async for text in _texts(websocket, hub, settings):
         await websocket.send_text(f"Echo: {text}")
 
 
 @router.websocket("/json")
-async def json_echo(websocket: WebSocket) -> None:
-    async for text in _texts(websocket):
+async def json_echo(websocket: WebSocket, hub: CurrentHub, settings: CurrentSettings) -> None:
+    async for text in _texts(websocket, hub, settings):
         try:
             received = from_json(text, allow_inf_nan=False)
             answer = json.dumps({"status": "ok", "received": received}, allow_nan=False)
@@ -34,9 +34,7 @@ async def json_echo(websocket: WebSocket) -> None:
 
 
 @router.websocket("/notifications")
-async def notifications(
-    websocket: WebSocket, hub: CurrentHub, settings: Annotated[Settings, Depends(get_settings)]
-) -> None:
+async def notifications(websocket: WebSocket, hub: CurrentHub, settings: CurrentSettings) -> None:
     if not origin_allowed(websocket, settings.allowed_origins):
         await websocket.close(status.WS_1008_POLICY_VIOLATION)  # before accept: HTTP 403
         return
@@ -58,13 +56,19 @@ async def notifications(
         await websocket.close(refusal.close_code, refusal.detail)
 
 
-async def _texts(websocket: WebSocket) -> AsyncIterator[str]:
+async def _texts(websocket: WebSocket, hub: Hub, settings: Settings) -> AsyncIterator[str]:
     """Accept the socket and yield its frames until it ends; a binary one ends it with 1003."""
     await websocket.accept()
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
+    try:
+        with hub.guest(settings):
+            async for text in _received(websocket):
+                yield text
+    except RefusedError as refusal:
+        await websocket.close(refusal.close_code, refusal.detail)
+
+
+async def _received(websocket: WebSocket) -> AsyncIterator[str]:
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
         if message.get("text") is None:
             await websocket.close(status.WS_1003_UNSUPPORTED_DATA)
             return

@@ -1,5 +1,7 @@
+from http import HTTPStatus
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from httpx_ws import WebSocketDisconnect
@@ -41,6 +43,29 @@ async def test_a_binary_frame_is_unsupported(path: str, ws_connect: WsConnect) -
             await socket.receive(timeout=2)
 
     assert closed.value.code == 1003
+
+
+@pytest.fixture
+def few_places(monkeypatch: pytest.MonkeyPatch, settings_read_anew: None) -> None:
+    monkeypatch.setenv("WS_MAX_SOCKETS", "1")
+
+
+@pytest.mark.usefixtures("few_places")
+@pytest.mark.parametrize("path", ["/ws/echo", "/ws/json"])
+async def test_who_finds_no_place_is_told_to_come_later(
+    path: str, ws_connect: WsConnect, anonymous_client: httpx.AsyncClient
+) -> None:
+    async with ws_connect("/ws/echo") as first:
+        await first.send_text("hello")
+        await first.receive_text(timeout=2)
+        async with ws_connect(path) as second:
+            with pytest.raises(WebSocketDisconnect) as closed:
+                await second.receive(timeout=2)
+        stream = await anonymous_client.get("/events/heartbeat?count=1")
+
+    assert closed.value.code == 1013
+    assert stream.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert (await anonymous_client.get("/events/heartbeat?count=1")).status_code == HTTPStatus.OK
 
 
 def test_sockets_work_from_a_synchronous_test_too(
