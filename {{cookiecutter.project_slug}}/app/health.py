@@ -1,8 +1,8 @@
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Depends
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +17,7 @@ from app.realtime.health import check_broker
 
 router = APIRouter(prefix="/health", tags=["health"])
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
 
 class NotMigratedError(UnavailableError):
@@ -26,11 +26,13 @@ class NotMigratedError(UnavailableError):
 
 @cache
 def outdated_revisions() -> frozenset[str]:
-    """Return all but the last; one that is not known here comes from a newer version."""
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    return frozenset(script.revision for script in scripts.walk_revisions()) - {
-        *scripts.get_heads()
-    }
+    """Return all that another one follows; one not known here comes from a newer version.
+
+    They are read as text: to import Alembic takes a tenth of the time to start.
+    """
+    text = "\n".join(path.read_text("utf-8") for path in VERSIONS.glob("*.py"))
+    lines = re.findall(r"^down_revision\b.*", text, re.MULTILINE)
+    return frozenset(re.findall(r"[\"'](\w+)[\"']", "\n".join(lines)))
 
 
 async def check_migrated(session: AsyncSession) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 
 from app.database import Base, UtcDateTime
 from app.engine import configure, create_engine
+from app.health import outdated_revisions
 from app.settings import get_settings
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,10 @@ REVISIONS = [
         Config(toml_file=ROOT / "pyproject.toml")
     ).walk_revisions()
 ]
+
+
+def test_the_service_knows_all_revisions_but_the_last() -> None:
+    assert outdated_revisions() == {*REVISIONS[1:]}
 
 
 def config(connection: Connection) -> Config:
