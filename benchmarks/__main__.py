@@ -5,21 +5,25 @@ import json
 import os
 import resource
 import signal
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from benchmarks.compare import worse
 from benchmarks.developer import measure_developer, measure_template
 from benchmarks.machine import describe
 from benchmarks.metrics import measure_metrics
 from benchmarks.plot import plot
 from benchmarks.realtime import measure_realtime, measure_redis
-from benchmarks.report import report
+from benchmarks.report import report, with_summary
 from benchmarks.requests import measure_requests, measure_rows
 from benchmarks.run import Run
 from benchmarks.start import measure_start
-from demo import end
+from demo import TEMPLATE, end
 
 RESULTS = Path(__file__).parent / "results"
+RECORD = TEMPLATE / "docs" / "benchmarks.json"  # what README.md shows
 PARTS = {
     "requests": measure_requests,
     "rows": measure_rows,
@@ -39,40 +43,54 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--only", metavar="TEXT", default="", help="cases that hold this text")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
-    parser.add_argument("--output", type=Path, default=RESULTS, help="directory of the results")
+    parser.add_argument("--compare", metavar="JSON", type=Path, help="fail where it was better")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--output", type=Path, default=RESULTS, help="directory of the results")
+    where.add_argument("--record", action="store_true", help="write to docs and README.md instead")
+    parser.add_argument("--miniature", action="store_true", help="try out the benchmark itself")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
+    options.databases = [options.database] if options.database else ["sqlite", "postgresql"]
+    options.rounds = 3 if options.quick else 7
+    options.output = RECORD.parent if options.record else options.output
     return options
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells turn it off with `&`
     options = parse()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each server compiles all its imports
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         os.environ["TMPDIR"] = tempfile.tempdir = directory
-        run = Run(
-            Path(directory),
-            [options.database] if options.database else ["sqlite", "postgresql"],
-            rounds=3 if options.quick else 7,
-            only=options.only,
-        )
+        run = Run(Path(directory), options.databases, options.rounds, only=options.only)
+        if options.miniature:
+            run = Run(
+                Path(directory), options.databases, 1, 0.1, 0.005, tests=("tests/test_health.py",)
+            )
         machine = describe([run.project(database=database) for database in run.databases])
         for part in options.parts or [part for part in PARTS if part not in LONG]:
             PARTS[part](run)
             results = {"machine": machine, "sections": run.sections}
-            write(options.output, {"results.json": json.dumps(results, indent=1) + "\n"})
-    write(options.output, {"tables.md": report(results), "requests.svg": plot(run.sections)})
+            write(options.output, results)
     print(report(results))
+    if options.record:
+        readme = TEMPLATE / "README.md"
+        readme.write_text(with_summary(readme.read_text("utf-8"), results), "utf-8")
+    if options.compare:
+        before = json.loads(options.compare.read_text("utf-8"))
+        sys.exit("\n".join(worse(before["sections"], run.sections)) or 0)
 
 
-def write(directory: Path, files: dict[str, str]) -> None:
+def write(directory: Path, results: dict[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (directory / name).write_text(text, "utf-8")
+    path = directory / RECORD.name
+    path.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    path.with_suffix(".md").write_text(report(results), "utf-8")
+    path.with_suffix(".svg").write_text(plot(results["sections"]), "utf-8")
 
 
 if __name__ == "__main__":

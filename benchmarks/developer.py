@@ -15,7 +15,6 @@ from benchmarks.service import Project
 from demo import TEMPLATE, bake
 
 PARALLEL = "--numprocesses=2"
-ROUNDS = 3  # of what takes many seconds
 # The second one takes over what the first has installed, as all but the first do in a whole run.
 COMBINATIONS = ["tests/test_combinations.py", "-k", "combination and password and memory"]
 
@@ -23,13 +22,14 @@ COMBINATIONS = ["tests/test_combinations.py", "-k", "combination and password an
 def measure_developer(run: Run) -> None:
     """Measure baking, installing and testing, with a warm cache."""
     run.compare("developer", "bake", ["service"], partial(baked, run.directory))
+    rounds = max(1, run.rounds // 2)  # of what takes many seconds
     for database in run.databases:
         project = run.project(database=database)
         measure = partial(green, run, database)
         names = (PARALLEL, "serial")
-        run.compare("developer", f"bake to green, {database}", names, measure, ROUNDS)
+        run.compare("developer", f"bake to green, {database}", names, measure, rounds)
         measure = partial(suite, project, run)
-        run.compare("developer", f"suite, {database}", names, measure, ROUNDS)
+        run.compare("developer", f"suite, {database}", names, measure, rounds)
 
 
 def measure_template(run: Run) -> None:

@@ -31,8 +31,10 @@ def generator() -> str:
 
 def load(method: str, url: str, token: str, *, connections: int, seconds: float) -> Load:
     run = f"{os.getpid()}-{next(_runs)}"
-    if wrk := shutil.which("wrk"):
-        command = [wrk, "--threads=1", f"--connections={connections}", f"--duration={seconds:g}s"]
+    wrk = shutil.which("wrk")
+    if wrk and seconds >= 1:  # it counts whole ones
+        command = [wrk, "--threads=1", "--timeout=30s", f"--connections={connections}"]
+        command += [f"--duration={seconds:g}s"]
         command += [f"--header=Authorization: Bearer {token}"]
         command += ["--header=Content-Type: application/json"]
         command += [f"--script={HERE / 'load.lua'}", url, "--", run]

@@ -10,7 +10,7 @@ from benchmarks.load import LoadError
 from benchmarks.rounds import Figures
 from benchmarks.run import Run
 from benchmarks.service import Project
-from benchmarks.usage import cpu_seconds, resident_kib
+from benchmarks.usage import TICK, cpu_seconds, resident_kib
 from demo import Server
 
 ROUNDS = 5  # of what takes many seconds
@@ -95,7 +95,7 @@ def received(
             paced = step(audience)
         finally:
             audience.kill()
-    rate = {"per_cpu_second": burst.pop("deliveries") / used}
+    rate = {"per_cpu_second": burst.pop("deliveries") / max(used, TICK)}
     return burst | rate | paced | connected | {"client_kib": memory / len(tokens)}
 
 

@@ -18,13 +18,30 @@ FIGURES: dict[str, tuple[str, Show]] = {
     "connects_per_second": ("connects per second", "{:.0f}".format),
     "per_cpu_second": ("processor", lambda rate: f"{1e6 / rate:.0f} µs"),
 }
+START, END = "<!-- `nox -s bench -- --record` writes this. -->", "<!-- End of what it writes. -->"
+IN_README = ("requests", "sockets", "streams", "start", "developer")
 NOTE = """Medians, in brackets least and most of all rounds. A ratio to a baseline is that of
 pairs measured one after the other; in square brackets the ratio per second of processor time."""
 
 
 def report(results: dict[str, Any]) -> str:
-    sections: Sections = results["sections"]
-    return "\n\n".join([about(results["machine"]), NOTE, *map(table, sections.items())]) + "\n"
+    return f"# What `nox -s bench` measured\n\n{tables(results, results['sections'])}\n"
+
+
+def summary(results: dict[str, Any]) -> str:
+    shown = {
+        title: cases for title, cases in results["sections"].items() if title.startswith(IN_README)
+    }
+    return f"{START}\n\n{tables(results, shown)}\n\n{END}"
+
+
+def with_summary(readme: str, results: dict[str, Any]) -> str:
+    before, after = readme.partition(START)[0], readme.partition(END)[2]
+    return before + summary(results) + after
+
+
+def tables(results: dict[str, Any], sections: Sections) -> str:
+    return "\n\n".join([about(results["machine"]), NOTE, *map(table, sections.items())])
 
 
 def about(machine: dict[str, Any]) -> str:
@@ -49,7 +66,9 @@ def table(section: tuple[str, dict[str, Measured]]) -> str:
     for case, measured in cases.items():
         first = next(iter(measured.values()))
         cells = [shown(first[figures[0]], FIGURES[figures[0]][1])]
-        cells += [FIGURES[name][1](first[name]["median"]) for name in figures[1:]]
+        cells += [
+            FIGURES[name][1](first[name]["median"]) if name in first else "" for name in figures[1:]
+        ]
         lines.append([case, *cells, *(ratio(measured.get(name), figures[0]) for name in ratios)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterable
 
+TINY = 1e-9  # where a server was too busy to answer at all
 Figures = dict[str, float]
 Spread = dict[str, float]
 Measured = dict[str, dict[str, Spread]]
@@ -21,7 +22,8 @@ def interleave(names: Iterable[str], rounds: int, measure: Callable[[str], Figur
     for name in baselines:
         pairs = zip(seen[first], seen[name], strict=True)
         seen[f"of the {name}"] = [
-            {figure: ours[figure] / theirs[figure] for figure in ours} for ours, theirs in pairs
+            {figure: ours[figure] / (theirs[figure] or TINY) for figure in ours}
+            for ours, theirs in pairs
         ]
     return {
         name: {figure: spread([seen[figure] for seen in figures]) for figure in figures[0]}

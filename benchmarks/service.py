@@ -18,6 +18,8 @@ BARE = ["--log-level=critical", "--no-access-log", "--ws-per-message-deflate=fal
 BARE += ["--ws-ping-interval=150"]
 SECRET_KEY = "one key for all of the servers, so that one token opens them"  # noqa: S105 - no secret
 SETTINGS = {"SECRET_KEY": SECRET_KEY, "LOG_LEVEL": "warning", "ACCESS_TOKEN_MINUTES": "1440"}
+# The textbook waits as long for a connection: nobody refuses requests on a busy machine.
+SETTINGS["DATABASE_CONNECT_SECONDS"] = "30"
 
 
 class Project:

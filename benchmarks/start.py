@@ -5,13 +5,7 @@ from functools import partial
 
 from benchmarks.rounds import Figures
 from benchmarks.run import Run
-from benchmarks.service import Project
-
-LIBRARIES = "alembic.script, email_validator, fastapi, jwt, prometheus_client, pydantic_settings"
-IMPORTS = {
-    "app.main": "import app.main",
-    "libraries": f"import {LIBRARIES}, pwdlib, sqlalchemy.ext.asyncio, structlog",
-}
+from benchmarks.service import SERVERS, Project
 
 
 def measure_start(run: Run) -> None:
@@ -19,14 +13,19 @@ def measure_start(run: Run) -> None:
         section, project = f"start, {database}", run.project(database=database)
         with project.database() as url:
             project.seed(url)
-            run.compare(section, "import app.main", IMPORTS, partial(imported, project, url))
+            statements = {
+                "app.main": "import app.main",
+                "libraries": project.run("python", str(SERVERS / "imports.py"), DATABASE_URL=url),
+            }
+            measure = partial(imported, project, url, statements)
+            run.compare(section, "import app.main", statements, measure)
             names = ("service", "textbook")
             run.compare(section, "first answer", names, partial(started, project, url))
 
 
-def imported(project: Project, url: str, name: str) -> Figures:
+def imported(project: Project, url: str, statements: dict[str, str], name: str) -> Figures:
     began = time.perf_counter()
-    project.run("python", "-c", IMPORTS[name], DATABASE_URL=url)
+    project.run("python", "-c", statements[name], DATABASE_URL=url)
     return {"seconds": time.perf_counter() - began}
 
 

@@ -8,6 +8,9 @@ def processes(pid: int) -> list[psutil.Process]:
     return [server, *server.children(recursive=True)]
 
 
+TICK = 0.01  # seconds: what systems count in
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the time of processors used so far, in user and in system mode."""
     times = [process.cpu_times() for process in processes(pid)]

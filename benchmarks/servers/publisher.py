@@ -4,14 +4,13 @@ import asyncio
 import time
 
 from app.__main__ import main
-from app.dependencies import CurrentHub
 from app.main import app
 
 
 @app.post("/publish")
-async def publish(hub: CurrentHub, events: int, every: float) -> None:
+async def publish(events: int, every: float) -> None:
     for _ in range(events):
-        await hub.publish("bench", {"sent": time.time(), "text": "x" * 60})
+        await app.state.hub.publish("bench", {"sent": time.time(), "text": "x" * 60})
         await asyncio.sleep(every)
 
 
