@@ -1,20 +1,21 @@
 """How the tests reach the service; the fixtures of conftest.py hand these out."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
-import uvicorn
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from httpx_ws import AsyncWebSocketSession, aconnect_ws
 from httpx_ws.transport import ASGIWebSocketTransport
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
+from app.__main__ import configure
+from app.settings import get_settings
 from tests.mistakes import impatient
 
 BASE_URL = "http://testserver"
@@ -61,32 +62,25 @@ def the_only_error(error: Exception) -> Exception:
     return error
 
 
-class LiveServer(uvicorn.Server):
-    """A real server in the loop of the test; Ctrl-C stays with pytest."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=1))
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIterator[str]:
-    """Serve on an ephemeral port, unless there is a listener already, and yield the address."""
-    server = LiveServer(app)
+    """Serve in the running loop, on an ephemeral port unless there is a listener already.
+
+    Yield the address. What uvicorn's own server does more than that is to wait, for signals too.
+    """
+    config = configure(get_settings())
+    config.app, config.lifespan = app, "off"
+    config.load()
+    state = ServerState()
+
+    def protocol() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]  # as in uvicorn
+
     with on or socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve([listener]))
-        await server.ready.wait()
+        server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+        server.close()
+        await asyncio.gather(*state.tasks)
 
 
 @contextmanager

@@ -12,8 +12,11 @@ from sqlalchemy import text
 from app import metrics
 from app.database import Database
 
-WORKER = """
+WORKERS = """
+import os
 from app import metrics
+if child := os.fork():
+    os.waitpid(child, 0)
 metrics.IN_FLIGHT.inc(2)
 metrics.REQUESTS.labels("GET", "/auth/me", 200).inc()
 print(metrics.scrape().body.decode())
@@ -40,7 +43,8 @@ async def test_connections_in_use_are_those_that_sessions_hold(clean_database: D
     assert REGISTRY.get_sample_value("database_connections_in_use") == before
 
 
-async def test_a_blocked_loop_shows_as_lag() -> None:
+async def test_a_blocked_loop_shows_as_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "LAG_INTERVAL", 0.01)
     before = REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0
     lag = metrics.LoopLag()
     await asyncio.sleep(0)
@@ -49,7 +53,7 @@ async def test_a_blocked_loop_shows_as_lag() -> None:
     await asyncio.sleep(0)
     lag.stop()
 
-    assert (REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0) - before > 0.1
+    assert (REGISTRY.get_sample_value("event_loop_lag_seconds_sum") or 0) - before > 0.01
 
 
 @pytest.mark.timeout(60)  # it starts processes
@@ -57,14 +61,9 @@ def test_workers_are_added_up_and_what_dead_ones_had_open_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    scrapes = [
-        subprocess.run(  # noqa: S603 - the test's own command
-            [sys.executable, "-c", WORKER], check=True, encoding="utf-8", stdout=subprocess.PIPE
-        ).stdout
-        for _ in range(2)
-    ]
+    command = [sys.executable, "-c", WORKERS]
+    scraped = subprocess.run(command, check=True, encoding="utf-8", stdout=subprocess.PIPE).stdout  # noqa: S603 - the test's own
 
-    counts = 'http_requests_total{method="GET",route="/auth/me",status="200"} '
-    assert [scrape.partition(counts)[2].partition("\n")[0] for scrape in scrapes] == ["1.0", "2.0"]
-    assert ["http_requests_in_flight 2.0" in scrape for scrape in scrapes] == [True, True]
+    assert 'http_requests_total{method="GET",route="/auth/me",status="200"} 2.0' in scraped
+    assert "http_requests_in_flight 2.0" in scraped
     assert "http_requests_in_flight" not in bytes(metrics.scrape().body).decode()

@@ -8,7 +8,8 @@ import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,37 +17,61 @@ import pytest
 import pytest_asyncio
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
 
-from app.settings import get_settings
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # for anything: other work may keep this machine busy
 
 
-@pytest_asyncio.fixture
-async def process(client: httpx.AsyncClient) -> AsyncIterator[Process]:
-    command = (sys.executable, "-m", "app")
-    environment = os.environ | {"PORT": str(client.base_url.port)}
+@dataclass
+class Service:
+    process: Process
+    client: httpx.AsyncClient
+
+
+@pytest_asyncio.fixture(scope="module")
+async def services() -> AsyncIterator[list[Service]]:
+    """One for each test: starting takes long, so they do it at the same time."""
+    async with AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(running()) for _ in range(2)]
+        deadline = time.monotonic() + SECONDS
+        while not all([await answers(service.client) for service in services]):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        yield services
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Service]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=environment, stdout=PIPE, stderr=STDOUT
+        *(sys.executable, "-m", "app"),
+        cwd=ROOT,
+        env=os.environ | {"PORT": str(port)},
+        stdout=PIPE,
+        stderr=STDOUT,
     )
-    deadline = time.monotonic() + SECONDS
-    while not await answers(client):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-    yield process
-    with suppress(ProcessLookupError):  # it has ended, unless the test has failed
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
+        yield Service(process, client)
+    with suppress(ProcessLookupError):  # it has ended, unless its test has failed
         process.kill()
     await process.wait()
 
 
-@pytest_asyncio.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
-        yield client
+@pytest.fixture
+def service(services: list[Service]) -> Service:
+    return services.pop()
+
+
+@pytest.fixture
+def process(service: Service) -> Process:
+    return service.process
+
+
+@pytest.fixture
+def client(service: Service) -> httpx.AsyncClient:
+    return service.client
 
 
 async def answers(client: httpx.AsyncClient) -> bool:
@@ -104,15 +129,3 @@ async def test_a_second_signal_ends_it_at_once(process: Process, client: httpx.A
 
     assert "Traceback" not in await output(process)
     assert process.returncode == -signal.SIGINT
-
-
-async def test_a_frame_that_is_too_large_closes_its_socket(
-    process: Process, client: httpx.AsyncClient
-) -> None:
-    websocket: AsyncWebSocketSession
-    async with aconnect_ws("/ws/echo", client) as websocket:
-        await websocket.send_text("x" * (get_settings().ws_max_frame_bytes + 1))
-        with pytest.raises(WebSocketDisconnect) as closed:
-            await websocket.receive(timeout=SECONDS)
-
-    assert closed.value.code == 1009

@@ -4,9 +4,10 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from httpx_ws import WebSocketDisconnect
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
 
 from app.auth.models import User
+from app.settings import get_settings
 from tests.conftest import MakeToken, WsConnect
 
 
@@ -77,3 +78,15 @@ def test_sockets_work_from_a_synchronous_test_too(
     with client.websocket_connect(f"/ws/notifications?token={make_token(user)}") as socket:
         sent = client.post("/notifications", json={"event": "news"}, headers=admin_headers)
         assert socket.receive_json()["id"] == sent.json()["id"]
+
+
+async def test_a_frame_that_is_too_large_closes_its_socket(
+    live_server: str,
+) -> None:
+    socket: AsyncWebSocketSession
+    async with aconnect_ws(f"{live_server}/ws/echo") as socket:
+        await socket.send_text("x" * (get_settings().ws_max_frame_bytes + 1))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive(timeout=2)
+
+    assert closed.value.code == 1009
