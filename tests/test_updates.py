@@ -74,7 +74,7 @@ def edit(project: Path) -> dict[str, str]:
     edits = {
         "README.md": ("## What it does\n", "## Who we are\n\nÑandú.\n\n## What it does\n"),
         "pyproject.toml": ('  "uvicorn[', '  "unidecode>=1.4",\n  "uvicorn['),
-        "app/settings.py": ("    heartbeat_", "    our_setting: int = 7\n\n    heartbeat_"),
+        "app/settings.py": ("    host: str", "    our_setting: int = 7\n\n    host: str"),
     }
     for name, (old, new) in edits.items():
         text = (project / name).read_text("utf-8")
@@ -164,3 +164,21 @@ def test_an_answer_can_be_changed_later_and_back_without_a_reject(
         succeed(sandbox.python("cruft", "create", str(repository), *options))
         assert all_but_edits(project, edits) == all_but_edits(new, edits)
         commit(sandbox, project)
+
+
+def test_an_edit_beside_a_line_that_an_answer_decides_is_a_conflict_to_resolve(
+    sandbox: Sandbox, repository: Path
+) -> None:
+    project = create(sandbox, repository)
+    dependencies = project / "pyproject.toml"
+    ours = '  "unidecode>=1.4",\n'
+    text = dependencies.read_text("utf-8")
+    dependencies.write_text(text.replace('  "sqlalchemy[', ours + '  "sqlalchemy[', 1), "utf-8")
+    commit(sandbox, project)
+
+    answers = ["--variables-to-update", '{"database": "postgresql"}']
+    succeed(sandbox.python("cruft", "update", "--skip-apply-ask", *answers, cwd=project))
+
+    assert "UU pyproject.toml" in sandbox.git(project, "status", "--porcelain")
+    assert f"<<<<<<< ours\n{ours}" in dependencies.read_text("utf-8")
+    assert list(project.rglob("*.rej")) == []
