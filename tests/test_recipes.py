@@ -70,7 +70,7 @@ def change(path: Path, diff: str) -> None:
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_page_adds_a_feature_whose_suite_and_checks_are_green(
     bake_into: Bake, directory: Path
 ) -> None:
@@ -84,7 +84,7 @@ def test_the_page_adds_a_feature_whose_suite_and_checks_are_green(
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("feature", "answers"),
     [
