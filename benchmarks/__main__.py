@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--only", metavar="TEXT", default="", help="cases that hold this text")
+    parser.add_argument("--only", metavar="TEXT", action="append", help="cases that hold it")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     parser.add_argument("--compare", metavar="JSON", type=Path, help="fail where it was better")
     where = parser.add_mutually_exclusive_group()
@@ -66,11 +67,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         os.environ["TMPDIR"] = tempfile.tempdir = directory
-        run = Run(Path(directory), options.databases, options.rounds, only=options.only)
+        run = Run(Path(directory), options.databases, options.rounds, only=options.only or ())
         if options.miniature:
-            run = Run(
-                Path(directory), options.databases, 1, 0.1, 0.005, tests=("tests/test_health.py",)
-            )
+            tests = ("tests/test_health.py",)
+            run = replace(run, rounds=1, seconds=0.1, scale=0.005, tests=tests)
         machine = describe([run.project(database=database) for database in run.databases])
         for part in options.parts or [part for part in PARTS if part not in LONG]:
             PARTS[part](run)
