@@ -39,15 +39,15 @@ def servers() -> str:
     if not names:
         return ""
     return (
-        f"First start what .env names, here with docker compose up --detach {' '.join(names)};"
-        " the tests start servers of their own.\n"
+        f"docker compose up --detach {' '.join(names)}"
+        "  # or what else .env names; the tests start servers of their own\n"
     )
 
 
 def next_steps() -> str:
     return f"""\
-{servers()}cd {shlex.quote(os.getcwd())}
-uv sync && uv run alembic upgrade head
+cd {shlex.quote(os.getcwd())}
+{servers()}uv sync && uv run alembic upgrade head
 uv run python -m app
 """
 

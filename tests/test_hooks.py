@@ -93,10 +93,10 @@ def test_the_last_three_lines_go_to_the_project_whatever_its_path(
     ("example", "command"),
     [
         (EXAMPLE, ""),
-        ("DATABASE_URL=postgresql+asyncpg://localhost/x\n", "docker compose up --detach database;"),
+        ("DATABASE_URL=postgresql+asyncpg://localhost/x\n", "docker compose up --detach database"),
         (
             "DATABASE_URL=postgresql+asyncpg://localhost/x\nBROKER_URL=redis://localhost\n",
-            "docker compose up --detach database redis;",
+            "docker compose up --detach database redis",
         ),
     ],
 )

@@ -88,7 +88,7 @@ class SharedDatabase(Database):
 
 
 @pytest_asyncio.fixture
-async def app(async_db: AsyncSession) -> AsyncIterator[FastAPI]:
+async def app(async_db: AsyncSession, issuer: None) -> AsyncIterator[FastAPI]:
     """The service, started. What a test overrides is as before when the test ends."""
     overrides, service.dependency_overrides = service.dependency_overrides, {}
     lifespan = service.router.lifespan_context
@@ -127,7 +127,7 @@ async def user(make_user: MakeUser) -> User:
     return await make_user("user@example.com")
 
 
-@pytest_asyncio.fixture(scope="session", autouse=True)
+@pytest_asyncio.fixture(scope="session")
 async def issuer() -> AsyncIterator[None]:
     """Whoever issues the tokens is there."""
     async with users.issuer():
@@ -135,7 +135,7 @@ async def issuer() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def make_token() -> MakeToken:
+def make_token(issuer: None) -> MakeToken:
     """Mint a user's access token; claims can be changed, and left out by None."""
     return users.mint
 

@@ -14,7 +14,7 @@ from uvicorn.supervisors.multiprocess import SIGNALS
 
 from app.__main__ import Workers, listen, main, shared_metrics
 
-pytestmark = pytest.mark.usefixtures("settings_read_anew")
+pytestmark = pytest.mark.usefixtures("issuer", "settings_read_anew")
 
 
 @pytest.fixture
