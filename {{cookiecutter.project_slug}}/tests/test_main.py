@@ -1,3 +1,4 @@
+import gc
 import tomllib
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def test_the_documentation_says_what_pyproject_says(client: TestClient) -> None:
         "description": pyproject["project"]["description"],
         "version": pyproject["project"]["version"],
     }
+
+
+def test_the_collector_of_garbage_does_not_look_through_what_was_imported() -> None:
+    assert not any(found is FastAPI or found is create_app for found in gc.get_objects())
 
 
 async def test_every_route_documents_its_problems(app: FastAPI) -> None:
