@@ -31,5 +31,16 @@ def interleave(names: Iterable[str], rounds: int, measure: Callable[[str], Figur
     }
 
 
+def middles(measured: list[Measured]) -> Measured:
+    """Return how the medians of several measurements spread."""
+    return {
+        name: {
+            figure: spread([each[name][figure]["median"] for each in measured])
+            for figure in figures
+        }
+        for name, figures in measured[0].items()
+    }
+
+
 def spread(values: list[float]) -> Spread:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}

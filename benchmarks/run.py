@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
-from benchmarks.rounds import Figures, Measured, interleave
+from benchmarks.rounds import Figures, Measured, interleave, middles
 from benchmarks.service import Project
 
 Sections = dict[str, dict[str, Measured]]
@@ -42,6 +42,9 @@ class Run:
     def sized(self, number: int) -> int:
         return max(1, round(number * self.scale))
 
+    def wants(self, case: str) -> bool:
+        return not self.only or any(text in case for text in self.only)
+
     def compare(
         self,
         section: str,
@@ -49,11 +52,19 @@ class Run:
         names: Iterable[str],
         measure: Callable[[str], Figures],
         rounds: int = 99,
+        turns: int = 1,
     ) -> None:
-        """Measure the first name and its baselines, if the case is wanted; bound the rounds."""
-        if self.only and not any(text in case for text in self.only):
+        """Measure the first name and its baselines, if the case is wanted; bound the rounds.
+
+        With several turns of each in a round, it is their median that counts.
+        """
+        if not self.wants(case):
             return
-        measured = interleave(names, min(rounds, self.rounds), measure)
+        rounds = min(rounds, self.rounds)
+        if turns > 1:
+            measured = middles([interleave(names, turns, measure) for _ in range(rounds)])
+        else:
+            measured = interleave(names, rounds, measure)
         self.sections.setdefault(section, {})[case] = measured
         medians = {
             name: {figure: round(spread["median"], 3) for figure, spread in spreads.items()}

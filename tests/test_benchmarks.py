@@ -13,7 +13,7 @@ from conftest import ROOT
 from benchmarks.__main__ import RECORD
 from benchmarks.compare import worse
 from benchmarks.report import report, summary
-from benchmarks.rounds import Spread, interleave
+from benchmarks.rounds import Spread, interleave, middles
 from benchmarks.run import Sections
 
 # A case or two of each part.
@@ -40,6 +40,12 @@ def test_a_ratio_is_that_of_servers_measured_in_the_same_round() -> None:
 
     assert measured["ours"]["seconds"] == {"median": 5, "least": 4, "most": 6}
     assert measured["of the theirs"]["seconds"] == {"median": 2.5, "least": 2, "most": 3}
+
+
+def test_the_spread_of_rounds_of_many_turns_is_that_of_their_medians() -> None:
+    rounds = [{"ours": {"seconds": Spread(least=0, median=n, most=99)}} for n in (4, 2, 3)]
+
+    assert middles(rounds) == {"ours": {"seconds": {"least": 2, "median": 3, "most": 4}}}
 
 
 def test_what_got_worse_is_named_unless_the_rounds_differ_as_much() -> None:
