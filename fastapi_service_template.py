@@ -10,6 +10,7 @@ from pathlib import Path
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
+from slugify import slugify  # as Cookiecutter's filter
 
 CHOICES = {
     name: values
@@ -78,17 +79,27 @@ def _problems(answers: Mapping[str, str]) -> Iterator[str]:
         problem = "is not an e-mail address"
         yield _refusal("author_email", answers["author_email"], problem, "you@example.com")
     if problem := _problem_of_slug(answers["project_slug"]):
-        yield _refusal("project_slug", answers["project_slug"], problem, "my-service")
+        yield _refusal_of_slug(answers["project_name"], answers["project_slug"], problem)
 
     for name, values in CHOICES.items():  # a replay may hold anything
         if answers[name] not in values:
             yield _refusal(name, answers[name], "is not a choice", " or ".join(values))
 
 
+def _refusal_of_slug(name: str, slug: str, problem: str) -> str:
+    if slug != slugify(name):
+        return _refusal("project_slug", slug, problem, "my-service")
+    made = f"makes project_slug {_shown(slug)}, which {problem}"  # only the name was typed
+    return _refusal("project_name", name, made, "My Service")
+
+
 def _refusal(name: str, answer: str, problem: str, example: str) -> str:
+    return f"{name} {_shown(answer)} {problem}; this works: {example}"
+
+
+def _shown(answer: str) -> str:
     # ascii() keeps it on one line, and no terminal fails to show it.
-    shown = ascii(answer if len(answer) <= 50 else f"{answer[:47]}...")
-    return f"{name} {shown} {problem}; this works: {example}"
+    return ascii(answer if len(answer) <= 50 else f"{answer[:47]}...")
 
 
 def _problem_of_text(text: str, length: int) -> str | None:

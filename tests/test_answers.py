@@ -123,8 +123,23 @@ def test_a_slug_that_is_special_elsewhere_is_accepted(sandbox: Sandbox, slug: st
 
 def test_a_name_too_long_for_a_slug_is_refused_with_the_way_out(sandbox: Sandbox) -> None:
     ended = sandbox.cookiecutter("--no-input", f"project_name={'long ' * 10}name")
+    assert ended.output.startswith(f"project_name '{'long ' * 9}lo...' makes project_slug 'long-")
     assert "give a shorter project_slug" in ended.output
     assert ended.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("123", "123"), ("!?", ""), ("Con", "con"), ("Starlette", "starlette")]
+)
+def test_a_name_that_makes_no_slug_is_refused_as_it_was_typed(
+    sandbox: Sandbox, name: str, slug: str
+) -> None:
+    before = contents(sandbox.directory)
+    ended = sandbox.cookiecutter("--no-input", f"project_name={name}")
+    assert ended.output.startswith(f"project_name {name!a} makes project_slug {slug!a}, which ")
+    assert ended.output.count("\n") == 1
+    assert ended.exit_code == 1
+    assert contents(sandbox.directory) == before
 
 
 def test_typed_answers_reach_every_file_to_the_letter(sandbox: Sandbox) -> None:
