@@ -82,10 +82,10 @@ class Settings(AuthSettings, RealtimeSettings, BaseSettings):
     """Connections of one process, at most."""
 
     database_recycle_seconds: Annotated[int, Field(ge=1)] = 1800
-    """PostgreSQL: older connections are replaced."""
+    """Connections to a database server that are older are replaced."""
 
     database_statement_seconds: Annotated[float, Field(gt=0)] = 2
-    """PostgreSQL: longer statements are cancelled, and a server that is silent is given up."""
+    """A database server cancels longer statements, and one that is silent is given up."""
 
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """Origins, separated by commas, whose pages may use this service from a browser."""
@@ -97,16 +97,19 @@ class Settings(AuthSettings, RealtimeSettings, BaseSettings):
     """Carries events from one process to the others."""
 
     host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` stands for all of this machine."""
 
     playground: bool = False
     """Serve a page at `/` on which the service can be tried."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """0 lets the system choose."""
+    """The port to listen on; 0 lets the system choose."""
 
     log_format: Literal["text", "json"] = "text"
+    """How lines are written: `text` for people, `json` for programs."""
 
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    """The least that is logged: `debug`, `info`, `warning`, `error` or `critical`."""
 
     stuck_peer_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
     """A client that vanished or stopped reading is gone after that: `python -m app` sees to it."""

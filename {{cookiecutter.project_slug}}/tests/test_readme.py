@@ -44,11 +44,12 @@ def test_every_setting_is_listed_with_its_default_and_meaning() -> None:
         (
             name.upper(),
             "required" if field.is_required() else text(field.default),
-            field.description or "",
+            field.description,
         )
         for name, field in Settings.model_fields.items()
     }
 
+    assert all(meaning for *_, meaning in settings)
     assert {tuple(cell.strip("`") for cell in row) for row in table("setting")} == settings
 
 
