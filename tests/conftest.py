@@ -98,6 +98,14 @@ def service(bake_into: Bake, workspace: Path) -> Path:
     return project
 
 
+@pytest.fixture(scope="session")
+def postgresql_service(bake_into: Bake, workspace: Path) -> Path:
+    """Install a service on PostgreSQL, whose tests bring a server along."""
+    project = bake_into(workspace / "on PostgreSQL", database="postgresql")
+    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    return project
+
+
 @pytest.fixture
 def sandbox(directory: Path, template: Path) -> Sandbox:
     return Sandbox(directory, template)

@@ -30,11 +30,15 @@ def test_its_suite_passes_in_parallel_and_another_order(service: Path) -> None:
     uv_run(service, "pytest", "--randomly-seed=2", "-n", "auto")
 
 
+@pytest.mark.parametrize("fixture", ["service", "postgresql_service"])
 @pytest.mark.parametrize("tutorial", sorted(TUTORIAL.glob("test_*.py")), ids=lambda path: path.stem)
-def test_a_suite_in_the_style_of_the_tutorials_passes(service: Path, tutorial: Path) -> None:
-    copy = Path(shutil.copy(tutorial, service / "tests"))
+def test_a_suite_in_the_style_of_the_tutorials_passes(
+    fixture: str, tutorial: Path, request: pytest.FixtureRequest
+) -> None:
+    project: Path = request.getfixturevalue(fixture)
+    copy = Path(shutil.copy(tutorial, project / "tests"))
     try:
-        uv_run(service, "pytest", f"tests/{copy.name}")
+        uv_run(project, "--with=aiosqlite", "python", "-m", "pytest", f"tests/{copy.name}")
     finally:
         copy.unlink()
 

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, event, make_url
-from sqlalchemy.dialects import registry
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
@@ -22,7 +21,6 @@ OUTAGES_OF_POSTGRESQL = {"08", "28", "3D", "40", "53", "57", "58"}
 # Result codes of SQLite: permission, busy, locked, memory, read-only, input and output, corrupt,
 # full, cannot open, protocol, not a database.
 OUTAGES_OF_SQLITE = {3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
-registry.register("sqlite.aiosqlite", "app.sqlite", "Dialect")  # imported with such a URL
 IN_MEMORY = {None, "", ":memory:"}
 
 
