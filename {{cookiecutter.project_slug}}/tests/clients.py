@@ -77,6 +77,7 @@ async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIte
         return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]  # as in uvicorn
 
     with on or socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as the service does
         server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.close()

@@ -114,6 +114,11 @@ def test_peers_that_vanish_or_do_not_read_are_given_up() -> None:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
 
 
+def test_the_body_of_an_answer_does_not_wait_for_its_head_to_arrive() -> None:
+    with listen(uvicorn.Config("app.main:app", port=0), stuck_peer_seconds=20) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_without_a_setting_it_ends_with_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
