@@ -15,9 +15,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProx
 from app.errors import DatabaseUnavailableError
 from app.settings import Settings, get_settings
 
-# Classes of SQLSTATE: the connection, the login, a transaction to be tried again, resources, an
-# operator, the system.
-OUTAGES_OF_POSTGRESQL = {"08", "28", "3D", "40", "53", "57", "58"}
+# Beginnings of SQLSTATE: the connection, a server that only reads (as a standby does), the login,
+# no such database, a transaction to be tried again, resources, an operator, the system.
+OUTAGES_OF_POSTGRESQL = ("08", "25006", "28", "3D", "40", "53", "57", "58")
 # Result codes of SQLite: permission, busy, locked, memory, read-only, input and output, corrupt,
 # full, cannot open, protocol, not a database.
 OUTAGES_OF_SQLITE = {3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
@@ -91,7 +91,7 @@ def is_outage(error: BaseException, disconnected: bool = False) -> bool:
     return (
         disconnected
         or isinstance(error, OSError)
-        or (getattr(error, "sqlstate", None) or "")[:2] in OUTAGES_OF_POSTGRESQL
+        or (getattr(error, "sqlstate", None) or "").startswith(OUTAGES_OF_POSTGRESQL)
         or getattr(error, "sqlite_errorcode", 0) & 0xFF in OUTAGES_OF_SQLITE
     )
 
