@@ -131,6 +131,7 @@ def test_no_directory_is_left_empty(bake: Bake) -> None:
         ("project_slug", "{{ 7 * 7 }}"),
         ("description", "{% raw %}"),
         ("author_name", 'Ada"\nmalice = "yes'),
+        ("database", "mysql"),
     ],
 )
 def test_a_replay_with_a_bad_answer_writes_no_file(
