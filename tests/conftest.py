@@ -36,6 +36,10 @@ def workspace() -> Iterator[Path]:
     ):
         patch.setenv("TMPDIR", directory)  # Cookiecutter, uv and pytest leave files there
         patch.setattr(tempfile, "tempdir", directory)
+        # A module is compiled once in an environment, and type-checked once for all of them.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", f"{directory}/bytecode")
+        patch.setenv("MYPY_CACHE_DIR", f"{directory}/mypy")
         yield Path(directory)
 
 

@@ -18,8 +18,6 @@ COMBINATIONS = [
     dict(zip(PROMPTS, values, strict=True))
     for values in itertools.product(*(CHOICES[prompt] for prompt in PROMPTS))
 ]
-# What another combination has left there is taken up by the next: it saves a minute.
-KEPT = (".venv", ".mypy_cache")
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +27,10 @@ def workshop(workspace: Path, worker_id: str) -> Path:
 
 @pytest.fixture
 def project(workshop: Path, bake_into: Bake, directory: Path, answers: dict[str, str]) -> Path:
-    """Bake into a directory that all combinations share, one after another."""
+    """Bake into a directory that all combinations share, and its environment, one by one."""
     baked = bake_into(directory, **answers)
-    for name in KEPT:
-        if (workshop / name).exists():
-            (workshop / name).rename(baked / name)
+    if (workshop / ".venv").exists():
+        (workshop / ".venv").rename(baked / ".venv")
     shutil.rmtree(workshop, ignore_errors=True)
     workshop.parent.mkdir(exist_ok=True)
     return baked.rename(workshop)
