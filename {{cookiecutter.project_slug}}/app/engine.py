@@ -54,7 +54,7 @@ def pool_options(url: URL, settings: Settings) -> Mapping[str, Any]:
         return options if url.database not in IN_MEMORY else {}  # which is one connection
     seconds = settings.database_statement_seconds
     return options | {
-        "pool_events": [(_replace_closed, "checkout")],
+        "pool_events": [(_replace_closed, "checkout"), (_hang_up, "invalidate")],
         "pool_recycle": settings.database_recycle_seconds,
         "connect_args": {
             "timeout": settings.database_connect_seconds,
@@ -69,6 +69,11 @@ def _replace_closed(connection: AdaptedConnection, *_: object) -> None:
     """Take another connection where the server has hung up: a ping would cost each request."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _hang_up(connection: AdaptedConnection, *_: object) -> None:
+    """Give up a connection at once: to take leave of a server that is silent takes 2 s more."""
+    connection.driver_connection.terminate()
 
 
 def configure(engine: Engine, *, foreign_keys: bool = True) -> None:

@@ -72,12 +72,23 @@ def test_the_pool_is_bounded_but_for_a_database_in_memory() -> None:
 def test_a_connection_of_postgresql_is_replaced_only_when_the_server_has_closed_it(
     closed: bool,
 ) -> None:
-    ((check, moment),) = options("postgresql+asyncpg://host/service")["pool_events"]
+    check, moment = options("postgresql+asyncpg://host/service")["pool_events"][0]
     driver = SimpleNamespace(is_closed=lambda: closed)
 
     with pytest.raises(DisconnectionError) if closed else nullcontext():
         check(SimpleNamespace(driver_connection=driver), None, None)
     assert moment == "checkout"
+
+
+def test_a_connection_of_postgresql_that_is_given_up_is_not_waited_for() -> None:
+    hang_up, moment = options("postgresql+asyncpg://host/service")["pool_events"][1]
+    calls: list[str] = []
+    driver = SimpleNamespace(terminate=lambda: calls.append("terminate"))
+
+    hang_up(SimpleNamespace(driver_connection=driver), None, None)
+
+    assert calls == ["terminate"]
+    assert moment == "invalidate"
 
 
 async def test_who_gets_no_connection_in_time_is_told_so(
