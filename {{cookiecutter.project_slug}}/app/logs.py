@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+from asyncio import CancelledError
 
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
@@ -42,6 +43,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     handler.addFilter(_not_of_the_server_about_sockets)
+    handler.addFilter(_not_of_requests_given_up)
     # Libraries write at debug what no log should hold: parameters of statements, for one.
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO))
     logging.getLogger("app").setLevel(level)
@@ -56,6 +58,11 @@ def _not_of_the_server_about_sockets(record: logging.LogRecord) -> bool:
     """Leave out the server's access log of sockets, which no setting of its own turns off."""
     about_sockets = record.name == "uvicorn.error" and "websockets" in record.pathname
     return record.levelno != logging.INFO or not about_sockets
+
+
+def _not_of_requests_given_up(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of each request that a stopping server ends: it says how many."""
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
 
 
 class Line:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -86,6 +87,21 @@ def test_configuring_again_writes_no_line_twice(
     logging.getLogger(name).warning("once")
 
     assert capsys.readouterr().out.count("once") == 1
+
+
+def test_requests_that_a_stopping_server_gives_up_leave_no_traceback(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    server = logging.getLogger("uvicorn.error")
+    server.error("Cancel 1 running task(s), timeout graceful shutdown exceeded")
+    server.error("Exception in ASGI application", exc_info=asyncio.CancelledError())
+    server.error("Exception in ASGI application", exc_info=ValueError())
+
+    lines = capsys.readouterr().out
+    assert "Cancel 1 running" in lines
+    assert "CancelledError" not in lines
+    assert lines.count("Exception in ASGI application") == 1
 
 
 def test_the_server_writes_no_access_log_of_its_own(
