@@ -54,7 +54,7 @@ def repeated(ask: Callable[[], object]) -> Iterator[None]:
 
 def turned(client: httpx.Client, url: str, seconds: float, side: str) -> Figures:
     before = client.get(f"{url}/{side}").json()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the turn itself: the load goes on beside it
     after = client.get(f"{url}/{side}").json()
     requests, passed, used = (now - then for then, now in zip(before, after, strict=True))
     return {"per_second": requests / passed, "per_cpu_second": requests / used}

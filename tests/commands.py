@@ -2,6 +2,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from demo import project_environment
 
 def uv_run(project: Path, *command: str, **env: str) -> str:
     return run_uv(project, "run", "--quiet", *command, **env)
+
+
+def install(project: Path, *options: str) -> None:
+    """Install a service with the Python of these tests."""
+    run_uv(project, "sync", "--quiet", "--python", sys.executable, *options)
 
 
 def run_uv(project: Path, *arguments: str, **env: str) -> str:

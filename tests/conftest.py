@@ -3,13 +3,12 @@ import itertools
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import run_uv
+from commands import install
 from cookiecutter.main import cookiecutter
 from sandbox import Sandbox
 
@@ -98,7 +97,7 @@ def bake(bake_into: Bake, workspace: Path) -> Bake:
 def service(bake_into: Bake, workspace: Path) -> Path:
     """Install the default service where the path has spaces and letters that are not ASCII."""
     project = bake_into(workspace / "Ünï cödé 日本")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     return project
 
 
@@ -106,7 +105,7 @@ def service(bake_into: Bake, workspace: Path) -> Path:
 def postgresql_service(bake_into: Bake, workspace: Path) -> Path:
     """Install a service on PostgreSQL, whose tests bring a server along."""
     project = bake_into(workspace / "on PostgreSQL", database="postgresql")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     return project
 
 

@@ -8,7 +8,6 @@ import asyncio
 import importlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -107,7 +106,7 @@ class Laboratory:
                 return
             except subprocess.CalledProcessError:
                 assert time.monotonic() < deadline
-                time.sleep(0.1)
+                time.sleep(0.1)  # nothing tells when they have let go of the directory
 
     async def sql(self, statement: str, database: str = "postgres") -> None:
         connecting = Database(
@@ -246,7 +245,8 @@ async def probe(client: httpx.AsyncClient, row: Row, until: asyncio.Event) -> No
         ready = await client.get("/health/ready")
         row.slowest = max(row.slowest, time.monotonic() - started)
         row.ready.add(f"{ready.status_code} {ready.json().get('detail', '')}".strip())
-        await asyncio.wait([asyncio.create_task(until.wait())], timeout=0.2)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), timeout=0.2)
 
 
 async def suffer(name: str, laboratory: Laboratory, workers: list[httpx.AsyncClient]) -> Row:
@@ -258,12 +258,17 @@ async def suffer(name: str, laboratory: Laboratory, workers: list[httpx.AsyncCli
         group.create_task(probe(workers[0], row, over))
         await asyncio.sleep(1 if brief else 6)
         over.set()
-    started = time.monotonic()
-    while not await is_well(workers[1]):
-        assert time.monotonic() < started + TO_RECOVER, name
-    row.recovery = time.monotonic() - started
+    row.recovery = await recovery(workers[1], name)
     assert len(ports) == len(workers) - 1, f"{name}: connections were not kept"
     return row
+
+
+async def recovery(client: httpx.AsyncClient, fault: str) -> float:
+    """Return the seconds until the service is well again."""
+    started = time.monotonic()
+    while not await is_well(client):
+        assert time.monotonic() < started + TO_RECOVER, fault
+    return time.monotonic() - started
 
 
 async def is_well(client: httpx.AsyncClient) -> bool:
@@ -286,7 +291,7 @@ async def serving(url: URL, port: int) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def experiment(server: Server, directory: Path) -> None:
+async def experiment(server: Server, directory: Path, port: int) -> None:
     websocket: AsyncWebSocketSession
     url = server.url.set(database="service")
     os.environ |= users.ENVIRONMENT | {"DATABASE_URL": url.render_as_string(hide_password=False)}
@@ -304,7 +309,6 @@ async def experiment(server: Server, directory: Path) -> None:
         await session.commit()
     await database.close()
     headers = clients.bearer(users.mint(user))
-    port = free_port()
 
     def client() -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -320,17 +324,13 @@ async def experiment(server: Server, directory: Path) -> None:
         await stack.enter_async_context(serving(url.set(query={"host": str(directory)}), port))
         workers = [await stack.enter_async_context(client()) for _ in range(CLIENTS)]
         row = Row("the server is down when the service starts")
-        started = time.monotonic()
         row.live[(await workers[0].get("/health/live")).status_code] += 1
         refused = await workers[0].get("/posts/")
         row.answers[refused.status_code] += 1
         row.ready.add(f"{(await workers[0].get('/health/ready')).status_code}")
         assert refused.status_code == 503
         laboratory.start_server()
-        started = time.monotonic()
-        while not await is_well(workers[0]):
-            assert time.monotonic() < started + TO_RECOVER
-        row.recovery = time.monotonic() - started
+        row.recovery = await recovery(workers[0], row.fault)
         rows = [row]
         listener, streamer = [await stack.enter_async_context(client()) for _ in range(2)]
         websocket = await stack.enter_async_context(aconnect_ws("/ws/notifications", listener))
@@ -363,12 +363,6 @@ async def read(stream: httpx.Response) -> None:
     raise AssertionError("the stream has ended")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 if __name__ == "__main__":
     with postgresql.running_server() as server:
-        asyncio.run(experiment(server, Path(sys.argv[1])))
+        asyncio.run(experiment(server, Path(sys.argv[1]), int(sys.argv[2])))

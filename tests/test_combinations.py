@@ -3,11 +3,10 @@
 import itertools
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from conftest import CHOICES, Bake
 
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
@@ -41,7 +40,7 @@ def test_a_combination_of_answers_works(
     project: Path, directory: Path, answers: dict[str, str]
 ) -> None:
     try:
-        run_uv(project, "sync", "--quiet", "--python", sys.executable)
+        install(project)
         uv_run(project, "mypy")
         output = uv_run(project, "pytest", "--cov")
         assert "Required test coverage of 100.0% reached" in output
@@ -56,5 +55,5 @@ def test_the_suite_passes_with_the_oldest_and_the_newest_versions(
     bake_into: Bake, directory: Path, resolution: str
 ) -> None:
     project = bake_into(directory, database="postgresql")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable, "--resolution", resolution)
+    install(project, "--resolution", resolution)
     uv_run(project, "--no-sync", "pytest")

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from conftest import Bake
 from httpx_ws import AsyncWebSocketSession, HTTPXWSException, aconnect_ws
 
@@ -121,7 +120,7 @@ def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
     directory = workspace / "proxy"
     directory.mkdir()
     project = bake_into(directory, broker="redis")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     database = f"sqlite+aiosqlite:///{directory}/service.db"
     uv_run(project, "alembic", "upgrade", "head", DATABASE_URL=database)
     with redis_server(project) as broker, ExitStack() as running:

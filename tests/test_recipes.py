@@ -3,11 +3,10 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from conftest import Bake
 
 BLOCK = re.compile(r"(?P<words>.*?)```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
@@ -88,7 +87,7 @@ def test_the_page_adds_a_feature_whose_suite_and_checks_are_green(
     bake_into: Bake, directory: Path
 ) -> None:
     project = bake_into(directory)
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     output = follow(project, (project / "docs" / "adding-a-feature.md").read_text("utf-8"))
     assert "Required test coverage of 100.0% reached" in output
     assert "Session types was successful" in output
@@ -111,7 +110,7 @@ def test_the_page_removes_features_and_leaves_a_green_suite_each_time(
     bake_into: Bake, directory: Path, features: list[str], answers: dict[str, str]
 ) -> None:
     project = bake_into(directory, **answers)
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     for feature in features:
         output = follow(project, section(project, feature))
         assert "Required test coverage of 100.0% reached" in output

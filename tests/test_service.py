@@ -1,11 +1,10 @@
 """The service as its team gets it: installed, checked, tested."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from conftest import Bake
 
 pytestmark = pytest.mark.installs
@@ -49,7 +48,7 @@ def test_without_hooks_its_suite_needs_no_env_and_leaves_the_database_of_the_env
     project = bake_into(directory, hooks=False)
     # Its overrides are in force while the generated tests run.
     shutil.copy(TUTORIAL / "test_module_app.py", project / "tests")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     uv_run(project, "pytest", DATABASE_URL=f"sqlite+aiosqlite:///{directory}/production.db")
     assert list(directory.iterdir()) == [project]
 

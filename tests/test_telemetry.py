@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from conftest import Bake
 
 import demo
@@ -73,7 +72,7 @@ def collecting() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def project(bake_into: Bake, workspace: Path) -> Path:
     project = bake_into(workspace / "telemetry")
-    run_uv(project, "sync", "--quiet", "--extra=telemetry", "--python", sys.executable)
+    install(project, "--extra=telemetry")
     uv_run(project, "alembic", "upgrade", "head")
     return project
 

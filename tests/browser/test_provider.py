@@ -1,13 +1,12 @@
 """The playground of a service whose users an identity provider signs in."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from commands import run_uv, uv_run
+from commands import install, uv_run
 from playwright.sync_api import expect
 from test_playground import OpenTab, publish
 
@@ -36,7 +35,7 @@ class Provider(NamedTuple):
 @pytest.fixture(scope="session")
 def project(bake_into: Callable[..., Path], workspace: Path) -> Path:
     project = bake_into(workspace / "oidc", auth="oidc", project_slug="the-service")
-    run_uv(project, "sync", "--quiet", "--python", sys.executable)
+    install(project)
     return project
 
 
