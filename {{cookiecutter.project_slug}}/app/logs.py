@@ -47,7 +47,8 @@ def configure_logging(settings: Settings) -> None:
     # Libraries write at debug what no log should hold: parameters of statements, for one.
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO))
     logging.getLogger("app").setLevel(level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # `fastapi dev` configures them
+    logging.getLogger("app.engine.Pool").setLevel(max(level, logging.WARNING))  # SQLAlchemy's own
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # `uvicorn` configures them
         server = logging.getLogger(name)
         server.handlers.clear()
         server.setLevel(level)

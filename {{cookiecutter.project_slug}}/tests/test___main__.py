@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -12,6 +13,7 @@ import pytest
 import uvicorn
 from uvicorn.supervisors.multiprocess import SIGNALS
 
+from app import signals
 from app.__main__ import Workers, listen, main, shared_metrics
 
 pytestmark = pytest.mark.usefixtures("issuer", "settings_read_anew")
@@ -28,22 +30,28 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.fixture
 def received() -> Iterator[list[int]]:
     """Collect the SIGTERM that a server raises again once it has stopped."""
-    signals: list[int] = []
+    numbers: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
-        signals.append(number)
+        numbers.append(number)
 
     before = signal.signal(signal.SIGTERM, note)
-    yield signals
+    yield numbers
     signal.signal(signal.SIGTERM, before)
 
 
 def use(port: int) -> httpx.Response:
-    """Ask whether the service is ready, and stop it."""
+    """Ask whether the service is ready, once it answers at all, and stop it."""
+    deadline = time.monotonic() + 5
     try:
-        until_it_serves = httpx.HTTPTransport(retries=5)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=until_it_serves) as client:
-            return client.get("/health/ready")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            response = None
+            while response is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+                with suppress(httpx.ConnectError):  # it does not listen yet
+                    response = client.get("/health/ready")
+            return response
     finally:
         signal.raise_signal(signal.SIGTERM)
 
@@ -55,6 +63,7 @@ def test_it_serves_where_the_settings_say_until_it_is_told_to_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    monkeypatch.setattr(signals, "NOTICE_SECONDS", 0)
 
     with ThreadPoolExecutor(1) as thread:
         using = thread.submit(use, port)
@@ -75,7 +84,7 @@ def _handlers_restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_handlers_restored")
-def test_a_second_signal_ends_several_processes_at_once() -> None:
+def test_a_second_signal_ends_several_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     config = uvicorn.Config("app.main:app", workers=2, log_config=None)
 
     def end_twice() -> None:
@@ -87,6 +96,8 @@ def test_a_second_signal_ends_several_processes_at_once() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
         workers = Workers(config, [listener])
+        wait = workers.should_exit.wait  # which lets uvicorn see a signal after half a second
+        monkeypatch.setattr(workers.should_exit, "wait", lambda _: wait(0.01))
         ending = thread.submit(end_twice)
         workers.run()
     ending.result()

@@ -11,6 +11,7 @@ from fastapi import FastAPI, WebSocket
 from httpx_ws import AsyncWebSocketSession, aconnect_ws
 
 from app.auth.models import User
+from app.database import Database
 from app.logs import configure_logging
 from app.main import create_app
 from app.settings import Settings, get_settings
@@ -66,6 +67,15 @@ def test_text_lines_are_for_people(
     (line,) = capsys.readouterr().out.splitlines()
     assert "[warning" in line
     assert "answer=42" in line
+
+
+async def test_to_close_the_database_is_not_worth_a_line(
+    configure: Configure, clean_database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    await Database(clean_database_url).close()
+
+    assert capsys.readouterr().out == ""
 
 
 def test_what_is_below_the_level_is_not_written(

@@ -240,7 +240,10 @@ async def test_a_pause_ends_when_the_service_stops() -> None:
     await hub.pause(3600)
 
 
-async def test_the_clock_is_watched_while_somebody_is_there() -> None:
+async def test_the_clock_is_watched_while_somebody_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.realtime.hub.TICK_SECONDS", 0.01)
     hub = Hub()
     with hub.subscribe(socket(ws_send_seconds=0.001)) as subscription:
         cut = asyncio.Event()
