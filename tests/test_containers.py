@@ -97,6 +97,13 @@ def test_compose_sets_what_the_service_knows_and_all_that_it_requires(project: P
     assert required <= given
 
 
+def test_compose_passes_on_all_of_env_but_for_where_the_image_listens(project: Path) -> None:
+    image = dict(re.findall(r"(HOST|PORT)=(\S+)", (project / "Dockerfile").read_text("utf-8")))
+    app = compose(project)["app-1"]
+    assert app["env_file"] == ".env"
+    assert {name: app["environment"][name] for name in ("HOST", "PORT")} == image
+
+
 class Image:
     """What a Dockerfile makes, in directories instead of / and with this Python."""
 

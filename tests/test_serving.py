@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -62,12 +63,37 @@ def test_the_demo_answers_arguments_that_it_does_not_know_with_its_usage(templat
     ]
 
 
-def test_fastapi_dev_serves_it(service: Path, database: str) -> None:
+def test_the_readmes_command_serves_it_and_reloads_what_changes(
+    service: Path, database: str
+) -> None:
+    (arguments,) = re.findall(
+        r"^uv run uvicorn (.*--reload)$",
+        (service / "README.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
     port = demo.free_port()
-    command = ["-m", "fastapi", "dev", "--port", str(port)]
+    command = ["-m", "uvicorn", *arguments.split(), f"--port={port}"]
+    about = service / "app" / "about.py"
+    source = about.read_text("utf-8")
     with demo.running(command, service, port, DATABASE_URL=database) as server:
-        live = httpx.get(f"{server.address}/health/live", trust_env=False)
-    assert live.json() == {"status": "ok"}
+        assert title(server) == "My Service"
+        try:
+            about.write_text(f'{source}TITLE = "Changed"\n', "utf-8")
+            deadline = time.monotonic() + 60
+            while title(server) != "Changed":
+                assert time.monotonic() < deadline
+        finally:
+            about.write_text(source, "utf-8")
+
+
+def title(server: demo.Server) -> str | None:
+    """Return what the documentation shows, or None where the server is just ending."""
+    try:
+        page = httpx.get(f"{server.address}/openapi.json", trust_env=False, timeout=60)
+    except httpx.TransportError:
+        return None
+    title: str = page.json()["info"]["title"]
+    return title
 
 
 def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
