@@ -14,22 +14,24 @@ from benchmarks.run import Run
 from benchmarks.service import Project
 from demo import TEMPLATE, bake
 
-PARALLEL = "--numprocesses=2"
+SERIAL, PARALLEL, ON_SQLITE = "serial", "parallel", "same on SQLite"
+OPTIONS = {PARALLEL: ["--numprocesses=2"]}
+ROUNDS = 3  # of what takes many seconds
 # The second one takes over what the first has installed, as all but the first do in a whole run.
 COMBINATIONS = ["tests/test_combinations.py", "-k", "combination and password and memory"]
 
 
 def measure_developer(run: Run) -> None:
-    """Measure baking, installing and testing, with a warm cache."""
+    """Measure baking, installing and testing, with a warm cache and without a network."""
     run.compare("developer", "bake", ["service"], partial(baked, run.directory))
-    rounds = max(1, run.rounds // 2)  # of what takes many seconds
     for database in run.databases:
-        project = run.project(database=database)
+        names = [PARALLEL, SERIAL]
         measure = partial(green, run, database)
-        names = (PARALLEL, "serial")
-        run.compare("developer", f"bake to green, {database}", names, measure, rounds)
-        measure = partial(suite, project, run)
-        run.compare("developer", f"suite, {database}", names, measure, rounds)
+        run.compare("developer", f"bake to green, {database}", names, measure, ROUNDS)
+    for database in run.databases:
+        names = [SERIAL, PARALLEL, *([ON_SQLITE] if database == "postgresql" else [])]
+        measure = partial(suite, run, database)
+        run.compare("developer", f"suite, {database}", names, measure, ROUNDS)
 
 
 def measure_template(run: Run) -> None:
@@ -46,21 +48,19 @@ def baked(directory: Path, _: str) -> Figures:
 
 def green(run: Run, database: str, name: str) -> Figures:
     began = time.perf_counter()
-    project = Project(Path(mkdtemp(dir=run.directory)), database=database)
-    project.run("uv", "run", "pytest", "--quiet", *run.tests, *options(name))
+    project = Project(Path(mkdtemp(dir=run.directory)), "--offline", database=database)
+    command = ["run", "--offline", "pytest", "--quiet", *run.tests, *OPTIONS.get(name, [])]
+    project.run("uv", *command)
     return {"seconds": time.perf_counter() - began}
 
 
-def suite(project: Project, run: Run, name: str) -> Figures:
-    began = time.perf_counter()
+def suite(run: Run, database: str, name: str) -> Figures:
+    project = run.project(database="sqlite" if name == ON_SQLITE else database)
     junit = Path(mkdtemp(dir=run.directory)) / "junit.xml"
-    project.run("pytest", f"--junit-xml={junit}", *run.tests, *options(name))
+    began = time.perf_counter()
+    project.run("pytest", f"--junit-xml={junit}", *run.tests, *OPTIONS.get(name, []))
     taken = time.perf_counter() - began
     return {"seconds": taken, "test_ms": statistics.median(durations(junit)) * 1000}
-
-
-def options(name: str) -> list[str]:
-    return [] if name == "serial" else [name]
 
 
 def combination(run: Run, _: str) -> Figures:
@@ -69,7 +69,7 @@ def combination(run: Run, _: str) -> Figures:
 
 def meta_tests(run: Run, name: str) -> Figures:
     began = time.perf_counter()
-    meta(run, name, "--dist=worksteal")
+    meta(run, *OPTIONS[name], "--dist=worksteal")
     return {"seconds": time.perf_counter() - began}
 
 

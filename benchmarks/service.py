@@ -25,9 +25,9 @@ SETTINGS["DATABASE_CONNECT_SECONDS"] = "30"
 class Project:
     """A service of the answers given, baked and installed."""
 
-    def __init__(self, directory: Path, **answers: str) -> None:
+    def __init__(self, directory: Path, *options: str, **answers: str) -> None:
         self.path = bake(directory, **answers)
-        self.run("uv", "sync", "--quiet")
+        self.run("uv", "sync", "--quiet", *options)
 
     def run(self, command: str, *arguments: str, **settings: str) -> str:
         program = uv.find_uv_bin() if command == "uv" else str(self.path / ".venv/bin" / command)

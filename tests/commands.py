@@ -3,6 +3,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,17 @@ def uv_run(project: Path, *command: str, **env: str) -> str:
 
 
 def install(project: Path, *options: str) -> None:
-    """Install a service with the Python of these tests."""
-    run_uv(project, "sync", "--quiet", "--python", sys.executable, *options)
+    """Install a service with the Python of these tests.
+
+    Unless options say which versions, the index is asked only where the cache lacks something: to
+    have a hundred of its answers confirmed takes seconds.
+    """
+    sync = ["sync", "--quiet", "--python", sys.executable, *options]
+    if not options:
+        with suppress(pytest.fail.Exception):
+            run_uv(project, *sync, "--offline")
+            return
+    run_uv(project, *sync)
 
 
 def run_uv(project: Path, *arguments: str, **env: str) -> str:

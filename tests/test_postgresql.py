@@ -1,0 +1,135 @@
+"""The suite of a service on PostgreSQL: on a server that is there, and for an ordinary user."""
+
+import json
+import os
+import pwd
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from commands import install
+from conftest import Bake
+
+from demo import free_port, project_environment
+
+pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
+
+# Runs in a service: a server with a password on a port, which tells its databases when asked.
+SERVER = """
+import asyncio, json, sys
+from pathlib import Path
+import asyncpg
+sys.path.insert(0, ".")
+from tests.postgresql import running_server
+
+def databases():
+    return asyncio.run(ask("SELECT datname FROM pg_database ORDER BY datname"))
+
+async def ask(*statements):
+    connection = await asyncpg.connect(dsn)
+    for statement in statements:
+        rows = await connection.fetch(statement)
+    await connection.close()
+    return [row[0] for row in rows]
+
+with running_server() as server:
+    dsn = server.url.set(drivername="postgresql").render_as_string()
+    port = sys.argv[1]
+    asyncio.run(ask(
+        "ALTER ROLE postgres PASSWORD 'p@ss:word/'",
+        "ALTER SYSTEM SET listen_addresses = '127.0.0.1'",
+        f"ALTER SYSTEM SET port = {port}",
+    ))
+    server.stop()
+    hba = Path(server.url.query["host"]) / "data" / "pg_hba.conf"
+    hba.write_text("host all all 127.0.0.1/32 scram-sha-256")
+    server.start()
+    dsn = f"postgresql://postgres:p%40ss%3Aword%2F@127.0.0.1:{port}/postgres"
+    print(dsn, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(databases()), flush=True)
+"""
+
+
+@contextmanager
+def server(project: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """Yield the URL of a server, and a function that names its databases."""
+    process = subprocess.Popen(
+        [project / ".venv" / "bin" / "python", "-c", SERVER, str(free_port())],
+        cwd=project,
+        env=project_environment(),
+        encoding="utf-8",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    def databases() -> list[str]:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("\n")
+        process.stdin.flush()
+        names: list[str] = json.loads(process.stdout.readline())
+        return names
+
+    try:
+        assert process.stdout
+        yield process.stdout.readline().strip(), databases
+    finally:
+        process.communicate()  # ends its input, and waits
+
+
+def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> None:
+    """Run the suite in as little of this environment as a shell has."""
+    python = project / ".venv" / "bin" / "python"
+    ended = subprocess.run(
+        [*as_user(user), python, "-m", "pytest", *options],
+        check=False,
+        cwd=project,
+        env=project_environment(**env),
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert ended.returncode == 0, ended.stdout
+
+
+def as_user(name: str) -> list[str]:
+    """Return what has a command run for an ordinary user, who may read where Python lies."""
+    if os.geteuid() != 0 or name == "root":
+        return []
+    ids = [f"--reuid={name}", f"--regid={name}", "--clear-groups"]
+    return ["setpriv", *ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
+def test_it_passes_on_a_server_that_runs_already_and_leaves_nothing_there(
+    postgresql_service: Path,
+) -> None:
+    with server(postgresql_service) as (url, databases):
+        before = databases()
+        run_suite(postgresql_service, "-n", "2", TEST_DATABASE_URL=url)
+        assert databases() == before == ["postgres", "template0", "template1"]
+
+
+def test_it_passes_for_an_ordinary_user_twice_in_a_row(
+    bake_into: Bake, workspace: Path, directory: Path
+) -> None:
+    workspace.chmod(0o711)  # PostgreSQL looks whether it may run its programs
+    project = bake_into(directory / "of an ordinary user", database="postgresql")
+    install(project)
+    (directory / "tmp").mkdir()
+    give(directory, "daemon")
+    writable = dict.fromkeys(("PYTHONPYCACHEPREFIX", "TMPDIR"), str(directory / "tmp"))
+    for options in ([], ["-n", "2"]):
+        run_suite(project, *options, user="daemon", **writable)
+
+
+def give(directory: Path, name: str) -> None:
+    """Let a user own all but the packages, whose files are the cache's."""
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(name)
+        for path, folders, files in os.walk(directory):
+            folders[:] = [folder for folder in folders if folder != ".venv"]
+            for file in (path, *(os.path.join(path, name) for name in files)):
+                os.chown(file, user.pw_uid, user.pw_gid)
