@@ -91,7 +91,7 @@ def _recognize_outage(context: ExceptionContext) -> DatabaseUnavailableError | N
     return DatabaseUnavailableError()
 
 
-def is_outage(error: BaseException, disconnected: bool = False) -> bool:
+def is_outage(error: BaseException | None, disconnected: bool = False) -> bool:
     """Tell trouble of the database, which passes, from mistakes in statements, which do not."""
     return (
         disconnected

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from app import main  # noqa: F401 - imports every feature, and with it every table
 from app.database import Base, UtcDateTime
-from app.engine import create_engine
+from app.engine import create_engine, is_outage
+from app.errors import DatabaseUnavailableError
 from app.settings import SettingsError, get_settings
 
 
@@ -59,3 +60,8 @@ else:
         asyncio.run(migrate_database())
     except SettingsError as error:
         raise CommandError(str(error)) from error
+    except Exception as error:
+        reason = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
+        if not is_outage(reason):
+            raise
+        raise CommandError(f"The database does not answer: {reason}".rstrip(": ")) from error

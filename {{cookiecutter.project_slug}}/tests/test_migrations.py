@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy import Column, Connection, MetaData, Table, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable
 
@@ -26,6 +26,13 @@ REVISIONS = [
         Config(toml_file=ROOT / "pyproject.toml")
     ).walk_revisions()
 ]
+
+MISTAKE = """
+revision, down_revision = "0002", "0001"
+
+def upgrade() -> None:
+    1 / 0
+"""
 
 
 def test_the_service_knows_all_revisions_but_the_last() -> None:
@@ -155,6 +162,31 @@ async def current_revision(url: str) -> object:
         revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
     await engine.dispose()
     return revision
+
+
+@pytest.mark.usefixtures("_settings_read_anew")
+def test_without_a_database_it_says_why_in_one_line(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = make_url(empty_database_url).set(database="/no/such/place")
+    monkeypatch.setenv("DATABASE_URL", missing.render_as_string(hide_password=False))
+
+    with pytest.raises(CommandError, match="^The database does not answer: .+") as refused:
+        command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("_settings_read_anew")
+def test_a_mistake_in_a_migration_is_not_taken_for_an_outage(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    config = other_versions(tmp_path)
+    (tmp_path / "0002_mistake.py").write_text(MISTAKE, "utf-8")
+
+    with pytest.raises(ZeroDivisionError):
+        command.upgrade(config, "head")
 
 
 @pytest.mark.usefixtures("_settings_read_anew")
