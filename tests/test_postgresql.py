@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,8 +81,8 @@ def server(project: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
         process.communicate()  # ends its input, and waits
 
 
-def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> None:
-    """Run the suite in as little of this environment as a shell has."""
+def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> str:
+    """Return what a suite prints that has to pass."""
     python = project / ".venv" / "bin" / "python"
     ended = subprocess.run(
         [*as_user(user), python, "-m", "pytest", *options],
@@ -93,6 +94,7 @@ def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> N
         stderr=subprocess.STDOUT,
     )
     assert ended.returncode == 0, ended.stdout
+    return ended.stdout
 
 
 def as_user(name: str) -> list[str]:
@@ -108,7 +110,8 @@ def test_it_passes_on_a_server_that_runs_already_and_leaves_nothing_there(
 ) -> None:
     with server(postgresql_service) as (url, databases):
         before = databases()
-        run_suite(postgresql_service, "-n", "2", TEST_DATABASE_URL=url)
+        output = run_suite(postgresql_service, "-n", "2", TEST_DATABASE_URL=url)
+        assert re.search(r"^database: PostgreSQL [\d.]+, named by ", output, re.MULTILINE)
         assert databases() == before == ["postgres", "template0", "template1"]
 
 
@@ -122,7 +125,8 @@ def test_it_passes_for_an_ordinary_user_twice_in_a_row(
     give(directory, "daemon")
     writable = dict.fromkeys(("PYTHONPYCACHEPREFIX", "TMPDIR"), str(directory / "tmp"))
     for options in ([], ["-n", "2"]):
-        run_suite(project, *options, user="daemon", **writable)
+        output = run_suite(project, *options, user="daemon", **writable)
+        assert re.search(r"^database: PostgreSQL [\d.]+, started ", output, re.MULTILINE)
 
 
 def give(directory: Path, name: str) -> None:
