@@ -3,6 +3,9 @@
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -31,31 +34,52 @@ def test_a_suite_that_is_interrupted_leaves_no_server_and_no_directory(
     test = postgresql_service / "tests" / "test_waiting.py"
     test.write_text(WAITING, "utf-8")
     os.mkfifo(started := directory / "started")
-    command: list[str | Path] = [
-        postgresql_service / ".venv" / "bin" / "pytest",
-        "-n",
-        workers,
-        str(test),
-    ]
+    try:
+        with running(postgresql_service, "-n", workers, str(test), STARTED=str(started)) as process:
+            server = Path(started.read_text("utf-8"))
+            postmaster = int((server / "data" / "postmaster.pid").read_text("utf-8").split()[0])
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+    finally:
+        test.unlink()
+    assert not server.exists()
+    assert not is_running(postmaster)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_suite_that_ends_before_its_server_runs_leaves_no_directory(
+    postgresql_service: Path, number: signal.Signals
+) -> None:
+    with running(postgresql_service, "tests/test_databases.py") as process:
+        cleaners: list[psutil.Process] = []
+        deadline = time.monotonic() + 60
+        while not cleaners:
+            assert time.monotonic() < deadline
+            children = psutil.Process(process.pid).children()
+            cleaners = [child for child in children if "/postgresql-" in child.cwd()]
+        directory = Path(cleaners[0].cwd())
+        os.killpg(process.pid, number)
+        process.wait(60)
+        cleaners[0].wait(60)
+    assert not directory.exists()
+
+
+@contextmanager
+def running(project: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run pytest in a process group of its own, which is gone in the end."""
     with subprocess.Popen(
-        command,
-        cwd=postgresql_service,
-        env=project_environment(STARTED=str(started)),
+        [project / ".venv" / "bin" / "pytest", *arguments],
+        cwd=project,
+        env=project_environment(**env),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         process_group=0,
     ) as process:
         try:
-            server = Path(started.read_text("utf-8"))
-            postmaster = int((server / "data" / "postmaster.pid").read_text("utf-8").split()[0])
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(60)
+            yield process
         finally:
-            test.unlink()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    assert not server.exists()
-    assert not is_running(postmaster)
 
 
 def is_running(pid: int) -> bool:

@@ -16,8 +16,9 @@ from app.errors import DatabaseUnavailableError
 from app.settings import Settings, get_settings
 
 # Beginnings of SQLSTATE: the connection, a server that only reads (as a standby does), the login,
-# no such database, a transaction to be tried again, resources, an operator, the system.
-OUTAGES_OF_POSTGRESQL = ("08", "25006", "28", "3D", "40", "53", "57", "58")
+# no such database, a transaction to be tried again, no permission, resources, a lock not had in
+# time, an operator, the system.
+OUTAGES_OF_POSTGRESQL = ("08", "25006", "28", "3D", "40", "42501", "53", "55P03", "57", "58")
 # Result codes of SQLite: permission, busy, locked, memory, read-only, input and output, corrupt,
 # full, cannot open, protocol, not a database.
 OUTAGES_OF_SQLITE = {3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
@@ -92,8 +93,11 @@ def _recognize_outage(context: ExceptionContext) -> DatabaseUnavailableError | N
 
 
 def is_outage(error: BaseException | None, disconnected: bool = False) -> bool:
-    """Tell trouble of the database, which passes, from mistakes in statements, which do not."""
-    return (
+    """Tell trouble of the database, which passes, from mistakes in statements, which do not.
+
+    To be cancelled is neither, though it costs the connection.
+    """
+    return isinstance(error, Exception) and (
         disconnected
         or isinstance(error, OSError)
         or (getattr(error, "sqlstate", None) or "").startswith(OUTAGES_OF_POSTGRESQL)

@@ -117,7 +117,8 @@ def add_error_handlers(app: FastAPI) -> None:
     async def database_trouble(
         request: Request, error: DatabaseUnavailableError
     ) -> ProblemResponse:
-        logger.error(error.detail, exc_info=error)
+        # One line: an outage is told thousands of times.
+        logger.error("%s: %r", error.detail, error.__cause__)
         return await service_error(request, error)
 
     @app.exception_handler(WebSocketDisconnect)
@@ -127,4 +128,6 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, __: Exception) -> ProblemResponse:
         # The server logs the exception: Starlette raises it again once this answer is sent.
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+        # The server then hangs up: a client that is not told would send its next request to nobody.
+        headers = {"Connection": "close"}
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed", headers)

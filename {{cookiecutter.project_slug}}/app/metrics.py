@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 router = APIRouter(tags=["health"])
 
@@ -75,8 +76,18 @@ def forget_dead_workers(directory: Path) -> None:
 
 
 def watch_pool(engine: AsyncEngine) -> None:
-    event.listen(engine.sync_engine, "checkout", lambda *_: POOL.inc())
-    event.listen(engine.sync_engine, "checkin", lambda *_: POOL.dec())
+    in_use: set[ConnectionPoolEntry] = set()
+
+    def taken(_: object, entry: ConnectionPoolEntry, __: object) -> None:
+        in_use.add(entry)  # again where the first try found it closed
+        POOL.set(len(in_use))
+
+    def given_back(_: object, entry: ConnectionPoolEntry) -> None:
+        in_use.discard(entry)  # also one that was not there, since it could not be made anew
+        POOL.set(len(in_use))
+
+    event.listen(engine.sync_engine, "checkout", taken)
+    event.listen(engine.sync_engine, "checkin", given_back)
 
 
 class LoopLag:

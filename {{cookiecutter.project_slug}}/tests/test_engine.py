@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from contextlib import nullcontext
 from pathlib import Path
@@ -130,6 +131,8 @@ class DriverError(Exception):
         (DriverError("57P01"), True),  # the backend was killed
         (DriverError("53300"), True),  # too many connections
         (DriverError("40P01"), True),  # a deadlock
+        (DriverError("42501"), True),  # may not read this table
+        (DriverError("55P03"), True),  # a lock not had in time
         (DriverError("42P01"), False),  # no such table
         (DriverError(), False),
         (ConnectionRefusedError(), True),
@@ -140,3 +143,7 @@ class DriverError(Exception):
 def test_an_outage_is_told_from_a_mistake(error: Exception, outage: bool) -> None:
     assert is_outage(error) is outage
     assert is_outage(error, disconnected=True)
+
+
+def test_to_be_cancelled_is_no_outage() -> None:
+    assert not is_outage(asyncio.CancelledError(), disconnected=True)

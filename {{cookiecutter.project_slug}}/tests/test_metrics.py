@@ -7,10 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app import metrics
 from app.database import Database
+from app.errors import DatabaseUnavailableError
 
 WORKERS = """
 import os
@@ -34,13 +35,32 @@ async def test_metrics_are_text_for_prometheus(anonymous_client: httpx.AsyncClie
 
 async def test_connections_in_use_are_those_that_sessions_hold(clean_database: Database) -> None:
     metrics.watch_pool(clean_database.engine)
-    before = REGISTRY.get_sample_value("database_connections_in_use") or 0
     async with clean_database.session() as session:
         await session.execute(text("SELECT 1"))
-        during = REGISTRY.get_sample_value("database_connections_in_use")
+        assert in_use() == 1
+    assert in_use() == 0
 
-    assert during == before + 1
-    assert REGISTRY.get_sample_value("database_connections_in_use") == before
+
+async def test_a_connection_that_cannot_be_made_anew_is_not_in_use(
+    clean_database: Database,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    metrics.watch_pool(clean_database.engine)
+    async with clean_database.session() as session:
+        connection = await session.connection()
+        await connection.invalidate()
+    event.listen(clean_database.engine.sync_engine, "do_connect", refuse)
+    async with clean_database.session() as session:
+        with pytest.raises(DatabaseUnavailableError):
+            await session.connection()
+
+    assert in_use() == 0
+
+
+def in_use() -> float | None:
+    return REGISTRY.get_sample_value("database_connections_in_use")
 
 
 async def test_a_blocked_loop_shows_as_lag(monkeypatch: pytest.MonkeyPatch) -> None:
