@@ -19,7 +19,7 @@ FIGURES: dict[str, tuple[str, Show]] = {
     "per_cpu_second": ("processor", lambda rate: f"{1e6 / rate:.0f} µs"),
 }
 START, END = "<!-- `nox -s bench -- --record` writes this. -->", "<!-- End of what it writes. -->"
-IN_README = ("requests", "sockets", "streams", "start", "developer")
+IN_README = ("requests", "sockets", "streams", "start", "developer", "template")
 NOTE = """Medians, in brackets least and most of all rounds. A ratio to a baseline is that of
 pairs measured one after the other; in square brackets the ratio per second of processor time."""
 
