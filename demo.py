@@ -1,4 +1,4 @@
-"""Bake a service with the default answers, start it on SQLite and show it working."""
+"""Bake a service with the default answers, run it on SQLite and exercise it."""
 
 import json
 import os
@@ -19,23 +19,23 @@ import httpx
 import uv
 
 import walkthrough
-from walkthrough import say
+from walkthrough import print_step
 
 TEMPLATE = Path(__file__).parent
-SECONDS_TO_START = 20
-SECONDS_TO_STOP = 10
+START_TIMEOUT_SECONDS = 20
+STOP_TIMEOUT_SECONDS = 10
 
 
 class DemoError(Exception):
-    """A step went wrong; the message is one line."""
+    """A step failed."""
 
 
 def project_environment(**settings: str) -> dict[str, str]:
-    """Return this environment less what would lead away from a project or change its service."""
+    """Return the environment without variables that would configure the service or uv."""
     example = (TEMPLATE / "{{cookiecutter.project_slug}}" / ".env.example").read_text("utf-8")
-    foreign = {line.partition("=")[0] for line in example.splitlines()}
-    foreign |= {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON"}  # Nox sets them
-    return {name: value for name, value in os.environ.items() if name not in foreign} | settings
+    excluded = {line.partition("=")[0] for line in example.splitlines()}
+    excluded |= {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON"}  # Nox sets them
+    return {name: value for name, value in os.environ.items() if name not in excluded} | settings
 
 
 def bake(directory: Path, **answers: str) -> Path:
@@ -45,7 +45,12 @@ def bake(directory: Path, **answers: str) -> Path:
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
     command += ["--config-file", str(config), "--output-dir", str(directory / "services")]
     command += [f"{name}={answer}" for name, answer in answers.items()]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    # Hide the next steps that the hook prints, but show an error.
+    baked = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if baked.returncode:
+        raise DemoError(f"cookiecutter exited with code {baked.returncode}:\n{baked.stdout}")
     (project,) = (directory / "services").iterdir()
     return project
 
@@ -56,9 +61,10 @@ def install(project: Path) -> None:
         subprocess.run([uv_command, *command], check=True, cwd=project, env=project_environment())
 
 
-def free_port(wanted: int = 0) -> int:
+def free_port(preferred: int = 0) -> int:
+    """Return the preferred TCP port if it is free, otherwise any free port."""
     try:
-        with socket.create_server(("127.0.0.1", wanted)) as listener:
+        with socket.create_server(("127.0.0.1", preferred)) as listener:
             port: int = listener.getsockname()[1]
             return port
     except OSError:
@@ -72,7 +78,7 @@ class Server(NamedTuple):
 
 @contextmanager
 def serve(project: Path, **settings: str) -> Iterator[Server]:
-    """Run `python -m app`, whose signals `uv run` would not pass on in time."""
+    """Run `python -m app` directly, because `uv run` forwards signals too late."""
     port = free_port(8000)
     settings |= {"PORT": str(port), "HEARTBEAT_SECONDS": "1", "LOG_LEVEL": "warning"}
     with running(["-m", "app"], project, port, **settings) as server:
@@ -83,12 +89,12 @@ def serve(project: Path, **settings: str) -> Iterator[Server]:
 def running(
     arguments: Sequence[str], project: Path, port: int, **settings: str
 ) -> Iterator[Server]:
-    """Start the project's Python as a server; on leaving, stop it, which has to go well."""
+    """Run the project's Python as a server; raise `DemoError` if it does not stop cleanly."""
     process = subprocess.Popen(
         [project / ".venv" / "bin" / "python", *arguments],
         cwd=project,
         env=project_environment(**settings),
-        process_group=0,  # Ctrl-C reaches only this program, which then stops the server
+        process_group=0,  # Ctrl-C reaches only this process, which then stops the server
     )
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
@@ -101,62 +107,67 @@ def running(
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        code = process.wait(SECONDS_TO_STOP)
+        code = process.wait(STOP_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise DemoError(f"the server did not stop in {SECONDS_TO_STOP} seconds") from None
+        raise DemoError(f"the server did not stop within {STOP_TIMEOUT_SECONDS} seconds") from None
     if code not in (0, -signal.SIGTERM):
-        raise DemoError(f"the server ended with exit code {code}")
+        raise DemoError(f"the server exited with code {code}")
 
 
 def wait_until_ready(server: Server) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):  # not listening yet
             if httpx.get(f"{server.address}/health/ready", trust_env=False).is_success:
                 return
         with suppress(subprocess.TimeoutExpired):
             code = server.process.wait(0.1)
-            raise DemoError(f"the server ended at once with exit code {code}")
-    raise DemoError(f"the server was not ready in {SECONDS_TO_START} seconds")
+            raise DemoError(f"the server exited during start-up with code {code}")
+    raise DemoError(f"the server was not ready within {START_TIMEOUT_SECONDS} seconds")
 
 
-def demonstrate(*, once: bool) -> None:
+def run_demo(*, once: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
         os.environ["TMPDIR"] = directory  # Cookiecutter and uv leave files there
         project = bake(Path(directory))
-        say("cookiecutter", project.name)
+        print_step("cookiecutter", project.name)
         install(project)
-        say("uv sync, alembic upgrade", "installed, with a database in SQLite")
+        print_step("uv sync, alembic upgrade", "installed, with a database in SQLite")
         with serve(project) as server:
-            say("python -m app", server.address)
+            print_step("python -m app", server.address)
             walkthrough.walk(server.address)
             if not once:
-                print(f"\nServing {server.address}, try /docs there. Ctrl-C ends it.", flush=True)
+                print(
+                    f"\nRunning at {server.address}, with API documentation at /docs."
+                    " Press Ctrl-C to stop and clean up.",
+                    flush=True,
+                )
                 server.process.wait()
-    say("stopped", "and everything removed")
+    print_step("stopped", "all files removed")
 
 
-def end(signal_number: int, _: FrameType | None) -> None:
+def exit_on_sigterm(signal_number: int, _: FrameType | None) -> None:
+    """Exit with the code that shells report for a signal; open contexts clean up first."""
     sys.exit(128 + signal_number)
 
 
-def interrupt(_: int, __: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave things behind
+def interrupt_once(_: int, __: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the clean-up
     raise KeyboardInterrupt
 
 
 def main() -> None:
     parser = ArgumentParser("demo", usage="%(prog)s [--once]", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end when all has been shown")
+    parser.add_argument("--once", action="store_true", help="exit after the last step")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, exit_on_sigterm)
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
-        demonstrate(once=options.once)
+        run_demo(once=options.once)
     except KeyboardInterrupt:
-        print("\nStopped, and everything removed")
+        print("\nStopped, all files removed")
     except (DemoError, subprocess.CalledProcessError, *walkthrough.FAILURES) as error:
         sys.exit(f"The demo failed: {error}")
 

@@ -1,4 +1,4 @@
-"""What cookiecutter.json needs beyond Jinja: the filters `quoted` and `validate`."""
+"""The Jinja filters `quoted` and `validate`, which Cookiecutter loads as a local extension."""
 
 import json
 import re
@@ -10,144 +10,153 @@ from pathlib import Path
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
-from slugify import slugify  # as Cookiecutter's filter
+from slugify import slugify  # the function behind Cookiecutter's `slugify` filter
 
+PROMPTS = json.loads(Path(__file__).with_name("cookiecutter.json").read_text("utf-8"))
 CHOICES = {
     name: values
-    for name, values in json.loads(
-        Path(__file__).with_name("cookiecutter.json").read_text("utf-8")
-    ).items()
+    for name, values in PROMPTS.items()
     if isinstance(values, list) and not name.startswith("_")
 }
-PYPROJECT = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "pyproject.toml"
+SERVICE_PYPROJECT = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "pyproject.toml"
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-SLUG_LENGTH = 40
+MAX_SLUG_LENGTH = 40
 WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[1-9]")
-# What the service's dependencies need in their turn; pyproject.toml has the first hand.
+# A project cannot depend on a package of its own name. Direct dependencies are read from
+# SERVICE_PYPROJECT; these are the dependencies of those.
 TRANSITIVE_DEPENDENCIES = frozenset(
     """aiosqlite annotated-doc annotated-types anyio argcomplete argon2-cffi
     argon2-cffi-bindings ast-serialize async-timeout asyncpg attrs certifi cffi click colorama
     colorlog coverage cryptography dependency-groups deprecated distlib dnspython execnet
-    fasteners filelock greenlet h11 httpcore httpcore2 httptools httpx2-jsfetch humanize idna
-    iniconfig librt mako markdown-it-py markupsafe mdurl mypy-extensions opentelemetry-api
+    fasteners filelock greenlet grimp h11 httpcore httpcore2 httptools httpx2-jsfetch humanize
+    idna iniconfig librt mako markdown-it-py markupsafe mdurl mypy-extensions opentelemetry-api
     packaging pathspec platformdirs pluggy psutil pycparser pydantic pydantic-core pygments
     python-discovery python-dotenv pyyaml rich rich-toolkit shellingham starlette truststore
     typer typing-extensions typing-inspection uvloop valkey virtualenv watchfiles websockets
-    wrapt wsproto""".split()  # noqa: SIM905 - as a list it is fifty lines
+    wrapt wsproto""".split()  # noqa: SIM905 - a list literal would take fifty lines
 )
 
-TEXT_LENGTHS = {"project_name": 100, "description": 300, "author_name": 100, "author_email": 254}
-# Control characters, line and paragraph separators, lone surrogates, and the marks that make an
-# editor show text in another order than it is in the file.
-UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# `cruft update` renders the stored answers once more; `# %` at the start is a line statement.
-JINJA = re.compile(r"\{[{%#]|^# %")
+MAX_TEXT_LENGTHS = {
+    "project_name": 100,
+    "description": 300,
+    "author_name": 100,
+    "author_email": 254,
+}
+# Control characters, line and paragraph separators, lone surrogates, and the bidirectional
+# controls, with which a line of source looks different from what it does.
+UNSAFE_CHARACTERS = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# `cruft update` renders stored answers again; `# %` at the start of a line is a line statement.
+JINJA_SYNTAX = re.compile(r"\{[{%#]|^# %")
 EMAIL = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\.]+(\.[^\s@<>()\[\],;:"\\.]+)+')
 
-# Legal in JSON, but TOML or YAML wants them escaped.
-UNESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+# Valid unescaped in JSON, but not in TOML or YAML.
+MUST_BE_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def quoted(text: object) -> str:
-    r"""Escape text for the inside of a double-quoted literal of TOML, YAML, JSON or Python.
+    r"""Escape text for use between double quotes in TOML, YAML, JSON or Python.
 
-    The quotes stand in the source (`description = "{{ cookiecutter.description | quoted }}"`),
-    so that it parses before it is rendered as well as after. Emoji stay as they are: the pairs
-    of `\u` escapes that JSON has for them are no characters in TOML, and others in Python.
+    The quotes themselves are part of the template source, for example
+    `description = "{{ cookiecutter.description | quoted }}"`, so that it parses before and after
+    rendering. Emoji are not escaped, because JSON's `\u` surrogate pairs are invalid in TOML and
+    mean something else in Python.
     """
     literal = json.dumps(str(text), ensure_ascii=False)
-    return UNESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", literal[1:-1])
+    return MUST_BE_ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", literal[1:-1])
 
 
 def validate(answers: Mapping[str, object]) -> str:
-    """Return nothing where all answers are good.
+    """Return an empty string if all answers are valid; raise `FailedHookException` otherwise.
 
-    Otherwise Cookiecutter prints the one line of the exception and exits with 1. In a private
-    variable that happens before anything is written.
+    Cookiecutter prints the exception's message, which is one line, and exits with 1. A private
+    variable of cookiecutter.json calls this filter before any file is written.
     """
-    for problem in _problems({name: str(answer) for name, answer in answers.items()}):
-        raise FailedHookException(problem)
+    for message in _error_messages({name: str(answer) for name, answer in answers.items()}):
+        raise FailedHookException(message)
     return ""
 
 
-def _problems(answers: Mapping[str, str]) -> Iterator[str]:
-    for name, length in TEXT_LENGTHS.items():
-        if problem := _problem_of_text(answers[name], length):
-            yield _refusal(name, answers[name], problem, "any one line of ordinary text")
-    if not EMAIL.fullmatch(answers["author_email"]):
-        problem = "is not an e-mail address"
-        yield _refusal("author_email", answers["author_email"], problem, "you@example.com")
-    if problem := _problem_of_slug(answers["project_slug"]):
-        yield _refusal_of_slug(answers["project_name"], answers["project_slug"], problem)
+def _error_messages(answers: Mapping[str, str]) -> Iterator[str]:
+    for name, max_length in MAX_TEXT_LENGTHS.items():
+        if problem := _text_problem(answers[name], max_length):
+            yield _error_message(name, answers[name], problem, f"e.g. {PROMPTS[name]}")
+    email = answers["author_email"]
+    if not EMAIL.fullmatch(email):
+        problem = "is not a valid e-mail address"
+        yield _error_message("author_email", email, problem, "e.g. you@example.com")
+    if problem := _slug_problem(answers["project_slug"]):
+        yield _slug_error_message(answers["project_name"], answers["project_slug"], problem)
 
-    for name, values in CHOICES.items():  # a replay may hold anything
+    for name, values in CHOICES.items():  # Cookiecutter does not check the choices of a replay
         if answers[name] not in values:
-            yield _refusal(name, answers[name], "is not a choice", " or ".join(values))
+            problem = "is not a valid choice"
+            yield _error_message(name, answers[name], problem, " or ".join(values))
 
 
-def _refusal_of_slug(name: str, slug: str, problem: str) -> str:
+def _slug_error_message(name: str, slug: str, problem: str) -> str:
     if slug != slugify(name):
-        return _refusal("project_slug", slug, problem, "my-service")
-    made = f"makes project_slug {_shown(slug)}, which {problem}"  # only the name was typed
-    return _refusal("project_name", name, made, "My Service")
+        return _error_message("project_slug", slug, problem, "e.g. my-service")
+    # The user typed only the name, from which the slug is derived.
+    derived = f"gives the project_slug {_printable(slug)}, which {problem}"
+    return _error_message("project_name", name, derived, "e.g. My Service")
 
 
-def _refusal(name: str, answer: str, problem: str, example: str) -> str:
-    return f"{name} {_shown(answer)} {problem}; this works: {example}"
+def _error_message(name: str, answer: str, problem: str, suggestion: str) -> str:
+    return f"{name} {_printable(answer)} {problem}; use {suggestion}"
 
 
-def _shown(answer: str) -> str:
-    # ascii() keeps it on one line, and no terminal fails to show it.
+def _printable(answer: str) -> str:
+    # ascii() keeps the message on one line and works on terminals of any encoding.
     return ascii(answer if len(answer) <= 50 else f"{answer[:47]}...")
 
 
-def _problem_of_text(text: str, length: int) -> str | None:
+def _text_problem(text: str, max_length: int) -> str | None:
     if text != text.strip() or not text:
-        return "is empty, or begins or ends with white space"
-    if len(text) > length:
-        return f"has {len(text)} characters, and {length} are the limit"
-    if UNSAFE.search(text):
-        return "holds a line break or another character that cannot be seen"
-    if JINJA.search(text):
-        return "holds what template updates would take for Jinja"
+        return "is empty, or starts or ends with whitespace"
+    if len(text) > max_length:
+        return f"is too long: {len(text)} characters, the maximum is {max_length}"
+    if UNSAFE_CHARACTERS.search(text):
+        return "contains a line break or another invisible character"
+    if JINJA_SYNTAX.search(text):
+        return "contains Jinja syntax, which template updates would render"
     return None
 
 
-def _problem_of_slug(slug: str) -> str | None:
-    if len(slug) > SLUG_LENGTH:
+def _slug_problem(slug: str) -> str | None:
+    if len(slug) > MAX_SLUG_LENGTH:
         return (
-            f"has {len(slug)} characters, and {SLUG_LENGTH} are the limit:"
-            " give a shorter project_slug, the name may stay long"
+            f"is too long: {len(slug)} characters, the maximum is {MAX_SLUG_LENGTH}"
+            " (set a shorter project_slug; project_name may stay long)"
         )
     if not SLUG.fullmatch(slug):
         return (
-            "cannot name a directory, a distribution and an image: it takes lower-case letters and"
-            " digits, a letter first, in groups joined by single - or _"
+            "is not a valid slug: it must start with a lower-case letter and contain only"
+            " lower-case letters, digits, and single - or _ between them"
         )
     if WINDOWS_DEVICE.fullmatch(slug):
-        return "is the name of a device on Windows"
-    if _normalized(slug) in _dependencies():
-        return "is the name of a package that the service needs, and no project can need itself"
+        return "is a reserved device name on Windows"
+    if _normalize(slug) in _dependencies():
+        return "is the name of a package that the service depends on"
     return None
 
 
 def _dependencies() -> frozenset[str]:
-    pyproject = tomllib.loads(PYPROJECT.read_text("utf-8"))
+    pyproject = tomllib.loads(SERVICE_PYPROJECT.read_text("utf-8"))
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
     direct = (re.split(r"[^\w.-]", requirement)[0] for group in groups for requirement in group)
-    return TRANSITIVE_DEPENDENCIES.union(map(_normalized, direct))
+    return TRANSITIVE_DEPENDENCIES.union(map(_normalize, direct))
 
 
-def _normalized(name: str) -> str:
-    """Return the form in which PEP 503 compares the names of distributions."""
+def _normalize(name: str) -> str:
+    """Normalise the name of a distribution as PEP 503 defines it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class Filters(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        # `cruft update` renders the old and the new template in one process: the next import has
-        # to find the next template's module, not this one.
+        # `cruft update` renders the old and the new template in one process, and each has to
+        # import its own version of this module.
         sys.modules.pop(__name__, None)
         environment.filters |= {"quoted": quoted, "validate": validate}

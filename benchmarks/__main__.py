@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure a service against baselines on this machine, in this run."""
+"""`nox -s bench`: benchmark a service against baselines on this machine."""
 
 import argparse
 import json
@@ -11,20 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import worse
+from benchmarks.compare import regressions
 from benchmarks.developer import measure_developer, measure_template
 from benchmarks.machine import describe
 from benchmarks.metrics import measure_metrics
 from benchmarks.plot import plot
 from benchmarks.realtime import measure_realtime, measure_redis
-from benchmarks.report import report, with_summary
+from benchmarks.report import report
 from benchmarks.requests import measure_requests, measure_rows
 from benchmarks.run import Run
 from benchmarks.start import measure_start
-from demo import TEMPLATE, end
+from demo import TEMPLATE, exit_on_sigterm
 
 RESULTS = Path(__file__).parent / "results"
-RECORD = TEMPLATE / "docs" / "benchmarks.json"  # what README.md shows
+RECORD = TEMPLATE / "docs" / "benchmarks.json"  # benchmarks.md and .svg are written next to it
 PARTS = {
     "requests": measure_requests,
     "rows": measure_rows,
@@ -35,23 +35,27 @@ PARTS = {
     "developer": measure_developer,
     "template": measure_template,
 }
-LONG = {"template"}  # which takes as long as all others: measured when named
+OPTIONAL_PARTS = {"template"}  # run only when named, because it takes as long as all others
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--only", metavar="TEXT", action="append", help="cases that hold it")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument(
+        "--only", metavar="TEXT", action="append", help="run only cases whose name contains TEXT"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
-    parser.add_argument("--compare", metavar="JSON", type=Path, help="fail where it was better")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--output", type=Path, default=RESULTS, help="directory of the results")
-    where.add_argument("--record", action="store_true", help="write to docs and README.md instead")
-    parser.add_argument("--miniature", action="store_true", help="try out the benchmark itself")
+    parser.add_argument(
+        "--compare", metavar="JSON", type=Path, help="fail on regressions since these results"
+    )
+    destination = parser.add_mutually_exclusive_group()
+    destination.add_argument("--output", type=Path, default=RESULTS, help="directory of results")
+    destination.add_argument("--record", action="store_true", help="write the results to docs/")
+    parser.add_argument("--miniature", action="store_true", help="test the benchmark itself")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(unknown)}; use {', '.join(PARTS)}")
     options.databases = [options.database] if options.database else ["sqlite", "postgresql"]
     options.rounds = 3 if options.quick else 7
     options.output = RECORD.parent if options.record else options.output
@@ -59,12 +63,12 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells turn it off with `&`
+    signal.signal(signal.SIGTERM, exit_on_sigterm)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `&` in a shell ignores SIGINT
     options = parse()
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each server compiles all its imports
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every server compiles its imports
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))  # servers inherit it
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         os.environ["TMPDIR"] = tempfile.tempdir = directory
         run = Run(Path(directory), options.databases, options.rounds, only=options.only or ())
@@ -72,17 +76,14 @@ def main() -> None:
             tests = ("tests/test_health.py",)
             run = replace(run, rounds=1, seconds=0.1, scale=0.005, tests=tests)
         machine = describe([run.project(database=database) for database in run.databases])
-        for part in options.parts or [part for part in PARTS if part not in LONG]:
+        for part in options.parts or [part for part in PARTS if part not in OPTIONAL_PARTS]:
             PARTS[part](run)
             results = {"machine": machine, "sections": run.sections}
             write(options.output, results)
     print(report(results))
-    if options.record:
-        readme = TEMPLATE / "README.md"
-        readme.write_text(with_summary(readme.read_text("utf-8"), results), "utf-8")
     if options.compare:
         before = json.loads(options.compare.read_text("utf-8"))
-        sys.exit("\n".join(worse(before["sections"], run.sections)) or 0)
+        sys.exit("\n".join(regressions(before["sections"], run.sections)) or 0)
 
 
 def write(directory: Path, results: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A plain HTTP client for load, where wrk is not installed: `client.py METHOD URL TOKEN …`."""
+"""A simple HTTP load generator for machines without wrk: `client.py METHOD URL TOKEN ...`."""
 
 import asyncio
 import json
@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 
 class Client:
-    """As many connections as asked for, each with one request at a time."""
+    """Several connections, each with one request at a time."""
 
     def __init__(self, method: str, url: str, token: str, run: str) -> None:
         self.method, self.token, self.run = method, token, run
         self.address = urlsplit(url)
         self.times: list[float] = []
+        """Seconds that each request took."""
         self.errors = 0
 
     def request(self, name: str) -> bytes:
@@ -26,10 +27,10 @@ class Client:
         head += f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
-    async def connection(self, name: str, until: float) -> None:
+    async def connection(self, name: str, deadline: float) -> None:
         reader, writer = await asyncio.open_connection(self.address.hostname, self.address.port)
         number = 0
-        while (start := time.perf_counter()) < until:
+        while (start := time.perf_counter()) < deadline:
             number += 1
             writer.write(self.request(f"{name}-{number}"))
             head = await reader.readuntil(b"\r\n\r\n")
@@ -40,6 +41,7 @@ class Client:
         writer.close()
 
     async def load(self, connections: int, seconds: float) -> dict[str, float]:
+        """Send requests for so many seconds; return the figures, percentiles in milliseconds."""
         start = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for name in range(connections):

@@ -1,4 +1,4 @@
--- For wrk: GET as it does by itself, or POST of a new post each; the figures as one line of JSON.
+-- Script for wrk: send GET requests, or POST a new post each time; print the figures as JSON.
 local number = 0
 
 function init(arguments)

@@ -1,4 +1,4 @@
-"""Load on a server, made by another process: wrk where it is installed, else client.py."""
+"""Generate load on a server from another process: wrk if it is installed, otherwise client.py."""
 
 import itertools
 import json
@@ -17,12 +17,12 @@ class Load(NamedTuple):
     requests: int
     per_second: float
     p50: float
-    """Milliseconds, as `p99`."""
+    """Milliseconds, like `p99`."""
     p99: float
 
 
 class LoadError(Exception):
-    """A request failed, so the figures say nothing."""
+    """A request failed, so the figures are meaningless."""
 
 
 def generator() -> str:
@@ -30,9 +30,10 @@ def generator() -> str:
 
 
 def load(method: str, url: str, token: str, *, connections: int, seconds: float) -> Load:
+    """Send requests for so many seconds; raise `LoadError` if one fails."""
     run = f"{os.getpid()}-{next(_runs)}"
     wrk = shutil.which("wrk")
-    if wrk and seconds >= 1:  # it counts whole ones
+    if wrk and seconds >= 1:  # wrk accepts whole seconds only
         command = [wrk, "--threads=1", "--timeout=30s", f"--connections={connections}"]
         command += [f"--duration={seconds:g}s"]
         command += [f"--header=Authorization: Bearer {token}"]

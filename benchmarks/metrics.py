@@ -1,6 +1,6 @@
-"""What it costs that requests are counted: one process, under load, takes turns with and without.
+"""The cost of the metrics: one process under load alternates between recording and ignoring them.
 
-Two processes of one program differ by more than that.
+The difference between two processes of the same program would be larger than that cost.
 """
 
 import time
@@ -16,45 +16,51 @@ from benchmarks.load import load
 from benchmarks.rounds import Figures
 from benchmarks.run import Run
 
-SIDES = ("counted", "uncounted")
+MODES = ("with metrics", "without metrics")
 REQUESTS = ("GET /health/live", "GET /auth/me", "GET /posts/?limit=10")
-TURNS = 30  # of each side in a round
-SECONDS = 0.2  # of a turn: of what comes and goes on a machine both sides get as much
+TURNS_PER_ROUND = 30  # of each mode
+TURN_SECONDS = 0.2  # short, so that other activity on the machine affects both modes alike
 
 
 def measure_metrics(run: Run) -> None:
     project = run.project(database=run.databases[0])
     with project.database() as url:
-        (token,) = project.seed(url, posts=run.sized(10_000))
-        with project.serve("switched", url) as server, httpx.Client(trust_env=False) as client:
-            take_turn = partial(turned, client, f"{server.address}/turn", SECONDS * run.seconds)
-            for request in filter(run.wants, REQUESTS):
+        (token,) = project.seed(url, posts=run.scaled(10_000))
+        with (
+            project.serve("metrics_switch", url) as server,
+            httpx.Client(trust_env=False) as client,
+        ):
+            measure = partial(
+                measure_turn, client, f"{server.address}/mode", TURN_SECONDS * run.seconds
+            )
+            for request in filter(run.includes, REQUESTS):
                 method, path = request.split()
-                ask = partial(load, method, server.address + path, token, connections=16)
-                with repeated(partial(ask, seconds=3 * run.seconds)):
-                    run.compare("metrics", request, SIDES, take_turn, turns=TURNS)
+                send = partial(load, method, server.address + path, token, connections=16)
+                with repeating(partial(send, seconds=3 * run.seconds)):
+                    run.compare("metrics", request, MODES, measure, turns=TURNS_PER_ROUND)
 
 
 @contextmanager
-def repeated(ask: Callable[[], object]) -> Iterator[None]:
+def repeating(function: Callable[[], object]) -> Iterator[None]:
+    """Call a function again and again, in a thread, until the block ends."""
     ended = Event()
 
     def repeat() -> None:
         while not ended.is_set():
-            ask()
+            function()
 
     with ThreadPoolExecutor() as background:
-        loading = background.submit(repeat)
+        future = background.submit(repeat)
         try:
             yield
         finally:
             ended.set()
-        loading.result()
+        future.result()
 
 
-def turned(client: httpx.Client, url: str, seconds: float, side: str) -> Figures:
-    before = client.get(f"{url}/{side}").json()
-    time.sleep(seconds)  # the turn itself: the load goes on beside it
-    after = client.get(f"{url}/{side}").json()
-    requests, passed, used = (now - then for then, now in zip(before, after, strict=True))
-    return {"per_second": requests / passed, "per_cpu_second": requests / used}
+def measure_turn(client: httpx.Client, url: str, seconds: float, mode: str) -> Figures:
+    before = client.get(f"{url}/{mode}").json()
+    time.sleep(seconds)  # meanwhile the load continues in its thread
+    after = client.get(f"{url}/{mode}").json()
+    requests, elapsed, used = (new - old for old, new in zip(before, after, strict=True))
+    return {"per_second": requests / elapsed, "per_cpu_second": requests / used}

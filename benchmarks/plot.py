@@ -1,17 +1,17 @@
-"""The requests per second of the service and of its baselines, as bars in an SVG."""
+"""A bar chart of the requests per second of the service and its baselines, as SVG."""
 
 from xml.sax.saxutils import escape
 
 from benchmarks.run import Sections
 
-WIDTH, LEFT, LINE = 760, 270, 18
+WIDTH, LEFT, LINE_HEIGHT = 760, 270, 18  # pixels
 COLOURS = {"service": "#2563eb", "limit": "#9ca3af", "bare": "#9ca3af", "textbook": "#f59e0b"}
 
 
 def plot(sections: Sections) -> str:
-    """Return a group of bars for each request; a bar's length is relative to its group's longest."""
+    """Return one group of bars per request, scaled to the longest bar of the group."""
     parts, y = [], 10
-    bar = f'<rect x="{LEFT}" y="{{}}" width="{{:.0f}}" height="{LINE - 4}" fill="{{}}"/>'
+    bar = f'<rect x="{LEFT}" y="{{}}" width="{{:.0f}}" height="{LINE_HEIGHT - 4}" fill="{{}}"/>'
     requests = {title: cases for title, cases in sections.items() if title.startswith("requests")}
     for title, cases in requests.items():
         database = title.partition(", ")[2]
@@ -24,13 +24,14 @@ def plot(sections: Sections) -> str:
             for name, rate in rates.items():
                 label = f"{database}: {request}, {name}" if name == "service" else name
                 length = (WIDTH - LEFT - 70) * rate / max(rates.values())
-                middle = y + LINE * 0.7
+                middle = y + LINE_HEIGHT * 0.7
+                end = f'x="{LEFT - 8}" y="{middle:.0f}" text-anchor="end"'
                 parts += [
-                    f'<text x="{LEFT - 8}" y="{middle:.0f}" text-anchor="end">{escape(label)}</text>',
+                    f"<text {end}>{escape(label)}</text>",
                     bar.format(y, length, COLOURS[name]),
                     f'<text x="{LEFT + length + 6:.0f}" y="{middle:.0f}">{rate:.0f}/s</text>',
                 ]
-                y += LINE
+                y += LINE_HEIGHT
             y += 10
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
     head += 'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'

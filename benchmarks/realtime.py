@@ -1,4 +1,4 @@
-"""Sockets and event streams: connecting, what each costs in memory, and how fast events reach it."""
+"""WebSockets and event streams: connecting, memory per client, throughput and delay of events."""
 
 import json
 import subprocess
@@ -10,50 +10,53 @@ from benchmarks.load import LoadError
 from benchmarks.rounds import Figures
 from benchmarks.run import Run
 from benchmarks.service import Project
-from benchmarks.usage import TICK, cpu_seconds, resident_kib
+from benchmarks.usage import CLOCK_TICK_SECONDS, cpu_seconds, resident_kib
 from demo import Server
 
-ROUNDS = 5  # of what takes many seconds
+MAX_ROUNDS = 5  # because each takes many seconds
 CLIENTS = (100, 1000, 5000)
-CLIENTS_PER_USER = 10  # what the service allows, if nobody says otherwise
-AUDIENCE = Path(__file__).with_name("audience.py")
-# The clients answer no pings, and in the largest case take seconds to receive an event each.
+CLIENTS_PER_USER = 10  # default limit of the service
+SUBSCRIBERS = Path(__file__).with_name("subscribers.py")
+# The clients do not respond to pings, and one event takes seconds to reach all 5000 of them.
 SETTINGS = {"STUCK_PEER_SECONDS": "300", "WS_SEND_SECONDS": "60"}
 
 
 def measure_realtime(run: Run) -> None:
-    """Measure on fresh servers each: what connections have left would hide their memory."""
+    """Measure the service and the bare server, each on a new process for a comparable memory."""
     project = run.project(database="sqlite")
     with project.database() as url:
         tokens = cycle(project.seed(url, users=max(CLIENTS) // CLIENTS_PER_USER))
-        for clients in map(run.sized, CLIENTS):
+        for clients in map(run.scaled, CLIENTS):
             for kind in ("socket", "stream"):
-                holders = list(islice(tokens, clients))
-                measure = partial(one_process, project, url, kind, holders, run.seconds)
-                run.compare(f"{kind}s", f"{clients} {kind}s", ("service", "bare"), measure, ROUNDS)
+                client_tokens = list(islice(tokens, clients))
+                measure = partial(in_one_process, project, url, kind, client_tokens, run.seconds)
+                case = f"{clients} {kind}s"
+                run.compare(f"{kind}s", case, ("service", "bare"), measure, MAX_ROUNDS)
 
 
 def measure_redis(run: Run) -> None:
-    """Measure events that one process publishes and another one sends."""
+    """Measure events that one process publishes and another process delivers, through Redis."""
     project = run.project(broker="redis")
-    with project.database() as url, project.helper("valkey.py") as broker_url:
+    with project.database() as url, project.backend("valkey.py") as broker_url:
         tokens = cycle(project.seed(url, users=max(CLIENTS) // CLIENTS_PER_USER))
         for kind in ("socket", "stream"):
-            holders = list(islice(tokens, run.sized(CLIENTS[1])))
-            measure = partial(over_redis, project, url, broker_url, kind, holders, run.seconds)
-            case = f"{len(holders)} {kind}s"
-            run.compare("Redis", case, ("two processes", "one process"), measure, ROUNDS)
+            client_tokens = list(islice(tokens, run.scaled(CLIENTS[1])))
+            measure = partial(
+                through_redis, project, url, broker_url, kind, client_tokens, run.seconds
+            )
+            case = f"{len(client_tokens)} {kind}s"
+            run.compare("Redis", case, ("two processes", "one process"), measure, MAX_ROUNDS)
 
 
-def one_process(
+def in_one_process(
     project: Project, url: str, kind: str, tokens: list[str], seconds: float, name: str
 ) -> Figures:
-    program = {"service": "publisher", "bare": "queues"}[name]
+    program = {"service": "publisher", "bare": "bare_realtime"}[name]
     with project.serve(program, url, **SETTINGS) as server:
-        return received(project, kind, server, server, tokens, seconds)
+        return deliver(project, kind, server, server, tokens, seconds)
 
 
-def over_redis(
+def through_redis(
     project: Project,
     url: str,
     broker_url: str,
@@ -68,10 +71,10 @@ def over_redis(
         project.serve("publisher", url, **settings) as other,
     ):
         publisher = other if name == "two processes" else server
-        return received(project, kind, server, publisher, tokens, seconds)
+        return deliver(project, kind, server, publisher, tokens, seconds)
 
 
-def received(
+def deliver(
     project: Project,
     kind: str,
     server: Server,
@@ -79,34 +82,37 @@ def received(
     tokens: list[str],
     seconds: float,
 ) -> Figures:
-    """Let clients connect and receive; the memory is that of each client on the server."""
+    """Connect clients to the server and publish events; raise `LoadError` if a client fails.
+
+    `client_kib` is the memory that the server uses per client.
+    """
     pid = server.process.pid
     arguments = [kind, server.address, publisher.address, str(seconds)]
-    command = [str(project.path / ".venv/bin/python"), str(AUDIENCE), *arguments]
+    command = [str(project.path / ".venv/bin/python"), str(SUBSCRIBERS), *arguments]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, encoding="utf-8") as audience:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, encoding="utf-8") as subscribers:
         try:
             memory = resident_kib(pid)
-            connected = step(audience, json.dumps(tokens))
+            connected = run_step(subscribers, json.dumps(tokens))
             memory = resident_kib(pid) - memory
             used = cpu_seconds(pid)
-            burst = step(audience)
+            burst = run_step(subscribers)
             used = cpu_seconds(pid) - used
-            paced = step(audience)
+            paced = run_step(subscribers)
         finally:
-            audience.kill()
-    rate = {"per_cpu_second": burst.pop("deliveries") / max(used, TICK)}
+            subscribers.kill()
+    rate = {"per_cpu_second": burst.pop("deliveries") / max(used, CLOCK_TICK_SECONDS)}
     return burst | rate | paced | connected | {"client_kib": memory / len(tokens)}
 
 
-def step(audience: subprocess.Popen[str], line: str = "") -> Figures:
-    """Have the audience take its next step; return the figures of it."""
-    assert audience.stdin
-    assert audience.stdout
-    audience.stdin.write(f"{line}\n")
-    audience.stdin.flush()
-    answer = audience.stdout.readline()
-    if not answer:
-        raise LoadError("the clients have failed")
-    figures: Figures = json.loads(answer)
+def run_step(subscribers: subprocess.Popen[str], line: str = "") -> Figures:
+    """Start the next step of subscribers.py; return its figures."""
+    assert subscribers.stdin
+    assert subscribers.stdout
+    subscribers.stdin.write(f"{line}\n")
+    subscribers.stdin.flush()
+    output = subscribers.stdout.readline()
+    if not output:
+        raise LoadError("subscribers.py failed")
+    figures: Figures = json.loads(output)
     return figures

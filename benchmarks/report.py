@@ -1,86 +1,88 @@
-"""Tables in Markdown of what a run has measured."""
+"""Markdown tables of the results of a run."""
 
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.rounds import Measured, Spread
-from benchmarks.run import Sections
 
-Show = Callable[[float], str]
-FIGURES: dict[str, tuple[str, Show]] = {
+Format = Callable[[float], str]
+FIGURES: dict[str, tuple[str, Format]] = {
     "seconds": ("seconds", "{:.2f}".format),
     "test_ms": ("median test", "{:.0f} ms".format),
     "memory_mib": ("memory", "{:.0f} MiB".format),
     "per_second": ("per second", "{:.0f}".format),
     "p50": ("p50", "{:.1f} ms".format),
     "p99": ("p99", "{:.1f} ms".format),
-    "client_kib": ("memory each", "{:.1f} KiB".format),
+    "client_kib": ("memory per client", "{:.1f} KiB".format),
     "connects_per_second": ("connects per second", "{:.0f}".format),
-    "per_cpu_second": ("processor", lambda rate: f"{1e6 / rate:.0f} µs"),
+    "per_cpu_second": ("CPU time", lambda rate: f"{1e6 / rate:.0f} µs"),
 }
-START, END = "<!-- `nox -s bench -- --record` writes this. -->", "<!-- End of what it writes. -->"
-IN_README = ("requests", "sockets", "streams", "start", "developer", "template")
-NOTE = """Medians, in brackets least and most of all rounds. A ratio to a baseline is that of
-pairs measured one after the other; in square brackets the ratio per second of processor time."""
+LIMIT = "ratio to limit"  # the only ratio whose p99 has a column
+NOTES = """\
+`nox -s bench` measures on your machine; `nox -s bench -- --record` updates this page.
+
+Figures are medians, some followed by (min–max over all rounds). CPU time is per request or
+delivery. A ratio compares two servers that were measured one after the other in the same round, by
+the first figure of the row; [square brackets] contain the ratio of requests or deliveries per
+second of CPU time. Requests use 16 connections unless the case says otherwise.
+
+There are three baselines. *textbook* is FastAPI with SQLAlchemy as their documentation shows.
+*limit* is Starlette on the bare database driver, with the same durability as the service: neither
+changes `synchronous` of SQLite or `synchronous_commit` of PostgreSQL. *bare* is Starlette without
+a database, or with one queue per client of a WebSocket or stream."""
 
 
 def report(results: dict[str, Any]) -> str:
-    return f"# What `nox -s bench` measured\n\n{tables(results, results['sections'])}\n"
+    tables = map(table, results["sections"].items())
+    return "\n\n".join(["# Benchmark results", machine(results["machine"]), NOTES, *tables]) + "\n"
 
 
-def summary(results: dict[str, Any]) -> str:
-    shown = {
-        title: cases for title, cases in results["sections"].items() if title.startswith(IN_README)
-    }
-    return f"{START}\n\n{tables(results, shown)}\n\n{END}"
-
-
-def with_summary(readme: str, results: dict[str, Any]) -> str:
-    before, after = readme.partition(START)[0], readme.partition(END)[2]
-    return before + summary(results) + after
-
-
-def tables(results: dict[str, Any], sections: Sections) -> str:
-    return "\n\n".join([about(results["machine"]), NOTE, *map(table, sections.items())])
-
-
-def about(machine: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+def machine(description: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
     return (
-        f"{machine['date']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['system']}, load average {machine['load_average']:.1f} at the start; "
-        f"Python {machine['python']}, {versions}; load by {machine['load']}."
+        f"Measured on {description['date']}: {description['processor']}, "
+        f"{description['cores']} cores, {description['system']}, "
+        f"load average {description['load_average']:.1f} at the start; "
+        f"Python {description['python']}, {versions}; load by {description['load']}."
     )
 
 
 def table(section: tuple[str, dict[str, Measured]]) -> str:
+    """Return a table with one row per case; the first of its figures has a spread."""
     title, cases = section
-    figures = [
+    first, *others = [
         name for name in FIGURES if any(name in next(iter(m.values())) for m in cases.values())
     ]
-    ratios = list(
-        dict.fromkeys(name for m in cases.values() for name in m if name.startswith("of "))
-    )
-    heads = [title, *(FIGURES[name][0] for name in figures), *ratios]
-    lines = [heads, ["---"] * len(heads)]
+    names = dict.fromkeys(name for measured in cases.values() for name in measured)
+    ratios = [name for name in names if name.startswith("ratio to ")]
+    has_p99 = any("p99" in measured.get(LIMIT, {}) for measured in cases.values())
+    rows = [[title, *(FIGURES[name][0] for name in (first, *others)), *ratios]]
+    if has_p99:
+        rows[0].append(f"p99, {LIMIT}")
+    rows.append(["---"] * len(rows[0]))
     for case, measured in cases.items():
-        first = next(iter(measured.values()))
-        cells = [shown(first[figures[0]], FIGURES[figures[0]][1])]
-        cells += [
-            FIGURES[name][1](first[name]["median"]) if name in first else "" for name in figures[1:]
+        service = next(iter(measured.values()))
+        row = [case, with_spread(service[first], FIGURES[first][1])]
+        row += [
+            FIGURES[name][1](service[name]["median"]) if name in service else "" for name in others
         ]
-        lines.append([case, *cells, *(ratio(measured.get(name), figures[0]) for name in ratios)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        row += [ratio(measured.get(name), first) for name in ratios]
+        if has_p99:
+            row.append(ratio(measured.get(LIMIT), "p99"))
+        rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def ratio(figures: dict[str, Spread] | None, main: str) -> str:
+def ratio(figures: dict[str, Spread] | None, figure: str) -> str:
+    """Format the ratio of a figure; that of a rate is followed by the ratio per CPU time."""
     if figures is None:
         return ""
-    processor = figures.get("per_cpu_second")
-    text = shown(figures[main], "{:.2f}".format)
-    return f"{text} [{processor['median']:.2f}]" if processor else text
+    text = with_spread(figures[figure], "{:.2f}".format)
+    if figure == "p99" or "per_cpu_second" not in figures:
+        return text
+    return f"{text} [{figures['per_cpu_second']['median']:.2f}]"
 
 
-def shown(spread: Spread, show: Show) -> str:
-    median, least, most = (show(spread[name]) for name in ("median", "least", "most"))
-    return median if median == least == most else f"{median} ({least} to {most})"
+def with_spread(spread: Spread, show: Format) -> str:
+    median, least, most = (show(spread[name]) for name in ("median", "min", "max"))
+    return median if median == least == most else f"{median} ({least}–{most})"

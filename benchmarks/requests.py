@@ -1,4 +1,4 @@
-"""Requests over HTTP: how many a second, and what rows, connections and memory do to them."""
+"""HTTP requests: rates, the influence of rows and connections, and memory."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -7,19 +7,20 @@ from benchmarks.load import load
 from benchmarks.rounds import Figures
 from benchmarks.run import Run
 from benchmarks.service import BASELINES
-from benchmarks.usage import TICK, cpu_seconds, resident_kib
+from benchmarks.usage import CLOCK_TICK_SECONDS, cpu_seconds, resident_kib
 from demo import Server
 
 POSTS = "GET /posts/?limit=10"
-# What is asked for, and which baselines answer it too.
+# The requests, and the baselines that have the same route.
 REQUESTS = {
     "GET /health/live": ("textbook", "bare"),
     "GET /auth/me": ("textbook", "limit"),
     POSTS: ("textbook", "limit"),
     "POST /posts/": ("textbook", "limit"),
 }
-ROWS = (1_000_000, 10_000, 10)
-CONNECTIONS = (1, 16, 64, 256)
+CONNECTIONS = 16
+CONNECTION_COUNTS = (1, 16, 64, 256)
+ROW_COUNTS = (1_000_000, 10_000, 10)
 
 
 def measure_requests(run: Run) -> None:
@@ -27,38 +28,38 @@ def measure_requests(run: Run) -> None:
     for database in run.databases:
         project = run.project(database=database)
         with project.database() as url, ExitStack() as stack:
-            (token,) = project.seed(url, posts=run.sized(10_000))
+            (token,) = project.seed(url, posts=run.scaled(10_000))
             names = ("service", *BASELINES)
             servers = {name: stack.enter_context(project.serve(name, url)) for name in names}
-            memory = partial(remembered, servers)
+            memory = partial(measure_memory, servers)
             run.compare(f"memory, {database}", "at rest", names, memory)
             for request, baselines in REQUESTS.items():
-                ask = partial(requested, servers, token, request, 16, run.seconds)
-                run.compare(f"requests, {database}", request, ("service", *baselines), ask)
-            for connections in map(run.sized, CONNECTIONS):
-                seconds = max(run.seconds, connections / 64)  # or some are not answered at all
-                ask = partial(requested, servers, token, POSTS, connections, seconds)
+                rate = partial(measure_rate, servers, token, request, CONNECTIONS, run.seconds)
+                run.compare(f"requests, {database}", request, ("service", *baselines), rate)
+            for connections in map(run.scaled, CONNECTION_COUNTS):
+                seconds = max(run.seconds, connections / 64)  # so that every connection is served
+                rate = partial(measure_rate, servers, token, POSTS, connections, seconds)
                 case = f"{POSTS}, {connections} connections"
-                run.compare(f"connections, {database}", case, ("service", *REQUESTS[POSTS]), ask)
+                run.compare(f"connections, {database}", case, ("service", *REQUESTS[POSTS]), rate)
             run.compare(f"memory, {database}", "after load", names, memory)
 
 
 def measure_rows(run: Run) -> None:
-    """Measure the service on databases of several sizes, the largest as ratio to the others."""
+    """Measure the service on databases of several sizes; ratios compare the largest to others."""
     for database in run.databases:
         project = run.project(database=database)
         with ExitStack() as stack:
             servers = {}
-            for rows in map(run.sized, ROWS):
+            for rows in map(run.scaled, ROW_COUNTS):
                 url = stack.enter_context(project.database())
                 (token,) = project.seed(url, posts=rows)
                 servers[f"{rows} posts"] = stack.enter_context(project.serve("service", url))
             for request in (POSTS, f"{POSTS}&after=11", "POST /posts/"):
-                ask = partial(requested, servers, token, request, 16, run.seconds)
-                run.compare(f"rows, {database}", request, servers, ask)
+                rate = partial(measure_rate, servers, token, request, CONNECTIONS, run.seconds)
+                run.compare(f"rows, {database}", request, servers, rate)
 
 
-def requested(
+def measure_rate(
     servers: dict[str, Server],
     token: str,
     request: str,
@@ -69,11 +70,10 @@ def requested(
     method, path = request.split()
     url, pid = servers[name].address + path, servers[name].process.pid
     before = cpu_seconds(pid)
-    figures = load(method, url, token, connections=connections, seconds=seconds)
-    used = cpu_seconds(pid) - before
-    measured = figures._asdict()
-    return measured | {"per_cpu_second": measured.pop("requests") / max(used, TICK)}
+    figures = load(method, url, token, connections=connections, seconds=seconds)._asdict()
+    used = max(cpu_seconds(pid) - before, CLOCK_TICK_SECONDS)
+    return figures | {"per_cpu_second": figures.pop("requests") / used}
 
 
-def remembered(servers: dict[str, Server], name: str) -> Figures:
+def measure_memory(servers: dict[str, Server], name: str) -> Figures:
     return {"memory_mib": resident_kib(servers[name].process.pid) / 1024}

@@ -1,38 +1,39 @@
-"""Interleaved measurements: in each round every server has its turn, in changing order."""
+"""Interleaved measurements: every round measures each server once, in alternating order."""
 
 import statistics
 from collections.abc import Callable, Iterable
 
-TINY = 1e-9  # where a server was too busy to answer at all
+EPSILON = 1e-9  # replaces 0 as a divisor, if an overloaded server completed no request
 Figures = dict[str, float]
 Spread = dict[str, float]
+"""Median, min and max over all rounds."""
 Measured = dict[str, dict[str, Spread]]
-"""By server the spread of each figure, and by "of the BASELINE" that of the ratio to it."""
+"""The figures of each server, and under "ratio to BASELINE" their ratios to a baseline."""
 
 
 def interleave(names: Iterable[str], rounds: int, measure: Callable[[str], Figures]) -> Measured:
-    """Measure each name once a round; the first is compared with the others of its round."""
+    """Measure each name once per round; divide the first by the others of the same round."""
     order = list(names)
     first, *baselines = order
-    seen: dict[str, list[Figures]] = {name: [] for name in order}
+    figures: dict[str, list[Figures]] = {name: [] for name in order}
     for _ in range(rounds):
         for name in order:
-            seen[name].append(measure(name))
+            figures[name].append(measure(name))
         order.reverse()
     for name in baselines:
-        pairs = zip(seen[first], seen[name], strict=True)
-        seen[f"of the {name}"] = [
-            {figure: ours[figure] / (theirs[figure] or TINY) for figure in ours}
-            for ours, theirs in pairs
+        pairs = zip(figures[first], figures[name], strict=True)
+        figures[f"ratio to {name}"] = [
+            {figure: value / (baseline[figure] or EPSILON) for figure, value in measured.items()}
+            for measured, baseline in pairs
         ]
     return {
-        name: {figure: spread([seen[figure] for seen in figures]) for figure in figures[0]}
-        for name, figures in seen.items()
+        name: {figure: spread([each[figure] for each in series]) for figure in series[0]}
+        for name, series in figures.items()
     }
 
 
-def middles(measured: list[Measured]) -> Measured:
-    """Return how the medians of several measurements spread."""
+def spread_of_medians(measured: list[Measured]) -> Measured:
+    """Summarise several measurements of the same names by the spread of their medians."""
     return {
         name: {
             figure: spread([each[name][figure]["median"] for each in measured])
@@ -43,4 +44,4 @@ def middles(measured: list[Measured]) -> Measured:
 
 
 def spread(values: list[float]) -> Spread:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}

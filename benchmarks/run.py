@@ -1,4 +1,4 @@
-"""One run of the benchmark: what was chosen, and what has been measured so far."""
+"""One run of the benchmark: its options, its services and its results so far."""
 
 import json
 import sys
@@ -7,42 +7,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
-from benchmarks.rounds import Figures, Measured, interleave, middles
+from benchmarks.rounds import Figures, Measured, interleave, spread_of_medians
 from benchmarks.service import Project
 
 Sections = dict[str, dict[str, Measured]]
-"""By section and case what was measured."""
+"""Measurements by section and case."""
 
 
 @dataclass(frozen=True)
 class Run:
     directory: Path
-    """Holds everything that is written, and is gone in the end."""
+    """Holds all files of the run; temporary."""
     databases: list[str]
     rounds: int
     seconds: float = 1
-    """How long each load lasts."""
+    """Duration of each load."""
     scale: float = 1
-    """Of rows, sockets and connections: less than 1 tries out the harness."""
+    """Factor for numbers of rows, sockets and connections; below 1 to test the benchmark."""
     only: Sequence[str] = ()
-    """Texts, one of which each case holds; none are all cases."""
+    """Run only cases whose name contains one of these texts; all cases if empty."""
     tests: tuple[str, ...] = ()
-    """Of the services' suites; none are all."""
+    """Arguments of pytest in the services; all tests if empty."""
     sections: Sections = field(default_factory=dict)
     _projects: dict[str, Project] = field(default_factory=dict)
 
     def project(self, **answers: str) -> Project:
-        """Return a service of these answers, baked and installed once a run."""
+        """Return a service with these answers; it is baked and installed once per run."""
         name = " ".join(answers.values())
         if name not in self._projects:
             directory = Path(mkdtemp(dir=self.directory))
             self._projects[name] = Project(directory, **answers)
         return self._projects[name]
 
-    def sized(self, number: int) -> int:
+    def scaled(self, number: int) -> int:
         return max(1, round(number * self.scale))
 
-    def wants(self, case: str) -> bool:
+    def includes(self, case: str) -> bool:
         return not self.only or any(text in case for text in self.only)
 
     def compare(
@@ -51,18 +51,18 @@ class Run:
         case: str,
         names: Iterable[str],
         measure: Callable[[str], Figures],
-        rounds: int = 99,
+        max_rounds: int = 99,
         turns: int = 1,
     ) -> None:
-        """Measure the first name and its baselines, if the case is wanted; bound the rounds.
+        """Measure the first name and its baselines, unless `only` excludes the case.
 
-        With several turns of each in a round, it is their median that counts.
+        With several turns per round, each round counts by the medians of its turns.
         """
-        if not self.wants(case):
+        if not self.includes(case):
             return
-        rounds = min(rounds, self.rounds)
+        rounds = min(max_rounds, self.rounds)
         if turns > 1:
-            measured = middles([interleave(names, turns, measure) for _ in range(rounds)])
+            measured = spread_of_medians([interleave(names, turns, measure) for _ in range(rounds)])
         else:
             measured = interleave(names, rounds, measure)
         self.sections.setdefault(section, {})[case] = measured

@@ -1,4 +1,4 @@
-"""How long it takes to import the service and to start it."""
+"""The time to import the service, and to its first response."""
 
 import time
 from functools import partial
@@ -17,19 +17,20 @@ def measure_start(run: Run) -> None:
                 "app.main": "import app.main",
                 "libraries": project.run("python", str(SERVERS / "imports.py"), DATABASE_URL=url),
             }
-            measure = partial(imported, project, url, statements)
+            measure = partial(measure_import, project, url, statements)
             run.compare(section, "import app.main", statements, measure)
             names = ("service", "textbook")
-            run.compare(section, "first answer", names, partial(started, project, url))
+            measure_first = partial(measure_first_response, project, url)
+            run.compare(section, "first response", names, measure_first)
 
 
-def imported(project: Project, url: str, statements: dict[str, str], name: str) -> Figures:
-    began = time.perf_counter()
+def measure_import(project: Project, url: str, statements: dict[str, str], name: str) -> Figures:
+    started = time.perf_counter()
     project.run("python", "-c", statements[name], DATABASE_URL=url)
-    return {"seconds": time.perf_counter() - began}
+    return {"seconds": time.perf_counter() - started}
 
 
-def started(project: Project, url: str, name: str) -> Figures:
-    began = time.perf_counter()
+def measure_first_response(project: Project, url: str, name: str) -> Figures:
+    started = time.perf_counter()
     with project.serve(name, url):
-        return {"seconds": time.perf_counter() - began}
+        return {"seconds": time.perf_counter() - started}

@@ -1,6 +1,8 @@
-"""What a server uses, with the processes that it has started."""
+"""CPU time and memory of a server, including its child processes."""
 
 import psutil
+
+CLOCK_TICK_SECONDS = 0.01  # resolution of CPU times
 
 
 def processes(pid: int) -> list[psutil.Process]:
@@ -8,11 +10,8 @@ def processes(pid: int) -> list[psutil.Process]:
     return [server, *server.children(recursive=True)]
 
 
-TICK = 0.01  # seconds: what systems count in
-
-
 def cpu_seconds(pid: int) -> float:
-    """Return the time of processors used so far, in user and in system mode."""
+    """Return the CPU time used so far, in user and system mode."""
     times = [process.cpu_times() for process in processes(pid)]
     return sum(time.user + time.system for time in times)
 

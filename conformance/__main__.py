@@ -1,4 +1,4 @@
-"""Let clients in another language, and a published suite, use a service; needs Node."""
+"""Test a service with JavaScript clients and with the Autobahn test suite; needs Node."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ def main() -> None:
         if python := autobahn.find_python():
             autobahn.run(project, python)
         else:
-            print("Autobahn: left out, for want of Python 2.7")
+            print("Autobahn: skipped, because it needs Python 2.7")
 
 
 def sign_in(address: str) -> str:
@@ -36,8 +36,8 @@ def sign_in(address: str) -> str:
     with httpx.Client(base_url=address, trust_env=False) as client:
         client.post("/auth/register", json=account).raise_for_status()
         form = {"username": account["email"], "password": account["password"]}
-        answer = client.post("/auth/token", data=form).raise_for_status()
-    return str(answer.json()["access_token"])
+        response = client.post("/auth/token", data=form).raise_for_status()
+    return str(response.json()["access_token"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The service, whose `/ws/echo` leaves out `Echo: `: Autobahn compares what it gets back."""
+"""The service without the prefix `Echo: ` on `/ws/echo`, because Autobahn expects exact echoes."""
 
 from app.main import app as service
 from starlette.types import Message, Receive, Scope, Send

@@ -1,4 +1,8 @@
-"""Comfort only, offline: a `.env` with a key of its own, no empty directories, the next steps."""
+"""Add a `.env` file, remove empty directories and print the next steps.
+
+All of this is optional: the hook needs no network, never fails, and writes to standard error
+because `cruft diff` bakes the service to print a patch on standard output.
+"""
 
 import os
 import secrets
@@ -7,60 +11,69 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-ENV = Path(".env")
-EXAMPLE = Path(".env.example")
-SERVERS = {"postgresql": "database", "redis:": "redis"}  # of .env, as compose.yaml names them
-GITHUB = [Path(".github/workflows"), Path(".github")]
+ENV_FILE = Path(".env")
+EXAMPLE_FILE = Path(".env.example")
+# URL schemes in .env.example, and the services of compose.yaml that they need.
+COMPOSE_SERVICES = {"postgresql": "database", "redis:": "redis"}
+GITHUB_DIRECTORIES = [Path(".github/workflows"), Path(".github")]
 
 
-def write_env() -> None:
-    """Make `.env` of the example, readable by its owner alone, unless there is one already."""
+def write_env_file() -> None:
+    """Copy `.env.example` to `.env` with a random key; an existing `.env` is left alone.
+
+    Only the owner can read the file. Raises `OSError` if it cannot be written.
+    """
     key = secrets.token_urlsafe(48)
-    text = EXAMPLE.read_text("utf-8").replace("\nSECRET_KEY=\n", f"\nSECRET_KEY={key}\n")
+    text = EXAMPLE_FILE.read_text("utf-8").replace("\nSECRET_KEY=\n", f"\nSECRET_KEY={key}\n")
     try:
-        descriptor = os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(ENV_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
-    with open(descriptor, "w", encoding="utf-8", newline="\n") as env:
-        env.write(text)
+    with open(descriptor, "w", encoding="utf-8", newline="\n") as env_file:
+        env_file.write(text)
 
 
 def remove_empty_directories() -> None:
-    """Remove what Cookiecutter has made for files that other answers would have brought."""
+    """Remove directories that Cookiecutter created only for files of other choices."""
     with suppress(OSError):  # not empty
-        for directory in GITHUB:
+        for directory in GITHUB_DIRECTORIES:
             directory.rmdir()
 
 
-def servers() -> str:
-    """Say what has to run before the service; nothing has to with SQLite and one process."""
-    example = EXAMPLE.read_text("utf-8") if EXAMPLE.exists() else ""
-    names = [name for scheme, name in SERVERS.items() if f"={scheme}" in example]
-    if not names:
+def start_servers_command() -> str:
+    """Return the line that starts the database and the broker; empty if neither is a server."""
+    example = EXAMPLE_FILE.read_text("utf-8") if EXAMPLE_FILE.exists() else ""
+    services = [name for scheme, name in COMPOSE_SERVICES.items() if f"={scheme}" in example]
+    if not services:
         return ""
     return (
-        f"docker compose up --detach {' '.join(names)}"
-        "  # or what else .env names; the tests start servers of their own\n"
+        f"docker compose up --detach {' '.join(services)}"
+        "  # or use your own servers and set their URLs in .env; the tests need neither\n"
     )
 
 
 def next_steps() -> str:
     return f"""\
+Next steps:
 cd {shlex.quote(os.getcwd())}
-{servers()}uv sync && uv run alembic upgrade head
+uv sync
+uv run pytest
+{start_servers_command()}uv run alembic upgrade head
 uv run python -m app
 """
 
 
 def main() -> None:
-    """Do the comforts; none of them may fail, or Cookiecutter would delete the project."""
+    """Run the steps; none may raise, because Cookiecutter would then delete the project."""
     try:
-        write_env()
+        write_env_file()
     except OSError as error:
-        print(f"No .env was written ({error}): copy .env.example to .env and fill it in.")
+        warning = f"Could not write .env ({error}): copy .env.example to .env and fill it in."
+        print(warning, file=sys.stderr)
     remove_empty_directories()
-    sys.stdout.flush()
-    sys.stdout.buffer.write(os.fsencode(next_steps()))  # a path may not fit stdout's encoding
+    sys.stderr.flush()
+    # Bytes, because stderr's encoding may not have every character of a path.
+    sys.stderr.buffer.write(os.fsencode(next_steps()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The second fence against answers that are not safe to render.
+"""Validate the answers once more, because a replay skips private variables like `__validated`.
 
-A replay skips the private variable of cookiecutter.json that validates them. The next line does
-the same again, while Cookiecutter renders this file: before the first file of the project.
+The filter runs while Cookiecutter renders this file, which is before it writes the first file of
+the project.
 """
 # {{ cookiecutter | validate }}

@@ -17,10 +17,10 @@ def uv_run(project: Path, *command: str, **env: str) -> str:
 
 
 def install(project: Path, *options: str) -> None:
-    """Install a service with the Python of these tests.
+    """Install a service, with the Python that runs these tests.
 
-    Unless options say which versions, the index is asked only where the cache lacks something: to
-    have a hundred of its answers confirmed takes seconds.
+    Without options, first try the cache alone, because revalidating a hundred responses of the
+    package index takes seconds.
     """
     sync = ["sync", "--quiet", "--python", sys.executable, *options]
     if not options:
@@ -31,7 +31,7 @@ def install(project: Path, *options: str) -> None:
 
 
 def run_uv(project: Path, *arguments: str, **env: str) -> str:
-    """Return the output of a command that has to succeed; nothing of it outlives this call."""
+    """Return the output of a command; fail the test if it fails. Ends all its processes."""
     process = subprocess.Popen(
         [uv.find_uv_bin(), *arguments],
         cwd=project,
@@ -43,12 +43,12 @@ def run_uv(project: Path, *arguments: str, **env: str) -> str:
     )
     try:
         output, _ = process.communicate()
-    except BaseException:  # Ctrl-C, or too much time
+    except BaseException:  # Ctrl-C or a timeout
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
     if process.returncode != 0:
         settings = (f"{name}={shlex.quote(value)}" for name, value in env.items())
-        by_hand = " ".join([*settings, "uv", shlex.join(arguments)])
-        pytest.fail(f"In a new service: {by_hand}\n{output}", pytrace=False)
+        command = " ".join([*settings, "uv", shlex.join(arguments)])
+        pytest.fail(f"In a new service: {command}\n{output}", pytrace=False)
     return output

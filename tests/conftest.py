@@ -22,20 +22,20 @@ PROMPTS: dict[str, str | list[str]] = {
     if not name.startswith("_")
 }
 CHOICES = {name: values for name, values in PROMPTS.items() if isinstance(values, list)}
-# Every combination of the answers that are choices, the default one first.
+# All combinations of choices; the first one has the defaults.
 COMBINATIONS = [dict(zip(CHOICES, v, strict=True)) for v in itertools.product(*CHOICES.values())]
 
 
 @pytest.fixture(scope="session")
 def workspace() -> Iterator[Path]:
-    """Hold everything that the tests write; it is gone when they end, however they end."""
+    """Yield a directory for everything that the tests write; it is removed when they end."""
     with (
         tempfile.TemporaryDirectory(prefix="template-tests-") as directory,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("TMPDIR", directory)  # Cookiecutter, uv and pytest leave files there
         patch.setattr(tempfile, "tempdir", directory)
-        # A module is compiled once in an environment, and type-checked once for all of them.
+        # Services share bytecode and the results of type checks.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("PYTHONPYCACHEPREFIX", f"{directory}/bytecode")
         patch.setenv("MYPY_CACHE_DIR", f"{directory}/mypy")
@@ -49,7 +49,7 @@ def directory(workspace: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def template(workspace: Path) -> Path:
-    """Copy the template without caches, which Cookiecutter would bake as well."""
+    """Copy the template without caches, because Cookiecutter would copy them into services."""
     template = workspace / "template"
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
@@ -62,13 +62,13 @@ def template(workspace: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def bake_into(template: Path, workspace: Path) -> Bake:
-    """Return a function that bakes into a directory, whatever this home has configured."""
+    """Return a function that bakes into a directory, without the configuration of the user."""
     config = workspace / "cookiecutter.yaml"
     folders = {name: f"{workspace}/{name}" for name in ("cookiecutters_dir", "replay_dir")}
     config.write_text(json.dumps(folders), "utf-8")
 
     def bake_into(output: Path, *, hooks: bool = True, **answers: str) -> Path:
-        assert answers.keys() <= PROMPTS.keys()  # Cookiecutter says nothing of others
+        assert answers.keys() <= PROMPTS.keys()  # Cookiecutter ignores unknown ones
         project = cookiecutter(
             str(template),
             no_input=True,
@@ -84,7 +84,7 @@ def bake_into(template: Path, workspace: Path) -> Bake:
 
 @pytest.fixture(scope="session")
 def bake(bake_into: Bake, workspace: Path) -> Bake:
-    """Return a function that bakes the same answers only once: for looking at the result."""
+    """Return a function that bakes each set of answers once; tests must not change the result."""
 
     @functools.cache
     def bake(**answers: str) -> Path:
@@ -95,7 +95,7 @@ def bake(bake_into: Bake, workspace: Path) -> Bake:
 
 @pytest.fixture(scope="session")
 def service(bake_into: Bake, workspace: Path) -> Path:
-    """Install the default service where the path has spaces and letters that are not ASCII."""
+    """Install the default service at a path with spaces and non-ASCII letters."""
     project = bake_into(workspace / "Ünï cödé 日本")
     install(project)
     return project
@@ -103,7 +103,7 @@ def service(bake_into: Bake, workspace: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_service(bake_into: Bake, workspace: Path) -> Path:
-    """Install a service on PostgreSQL, whose tests bring a server along."""
+    """Install a service on PostgreSQL; its tests start a server."""
     project = bake_into(workspace / "on PostgreSQL", database="postgresql")
     install(project)
     return project

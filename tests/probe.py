@@ -1,4 +1,4 @@
-"""Runs in a service, by its Python: migrates a new database, then serves it and uses it."""
+"""Migrates a new database, serves and exercises a service; runs in it: `probe.py DIRECTORY`."""
 
 import asyncio
 import importlib
@@ -31,7 +31,7 @@ def database(directory: Path) -> Iterator[str]:
 
 @asynccontextmanager
 async def provider() -> AsyncIterator[None]:
-    """Run an identity provider for a service that wants one."""
+    """Run an identity provider if the service needs one."""
     if not Path("tests/provider.py").exists():
         yield
         return
@@ -53,7 +53,7 @@ def serving(port: int) -> Iterator[httpx.Client]:
         assert process.wait(20) in {0, -signal.SIGTERM}
 
 
-def use(client: httpx.Client) -> None:
+def exercise(client: httpx.Client) -> None:
     socket: WebSocketSession
     ready = client.get("/health/ready")
     assert ready.is_success, ready.text
@@ -70,10 +70,10 @@ def use(client: httpx.Client) -> None:
 async def main(directory: str) -> None:
     sys.path.insert(0, os.getcwd())
     async with provider():
-        await asyncio.to_thread(probe, directory)
+        await asyncio.to_thread(migrate_and_serve, directory)
 
 
-def probe(directory: str) -> None:
+def migrate_and_serve(directory: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with database(Path(directory)) as url:
@@ -81,10 +81,10 @@ def probe(directory: str) -> None:
         subprocess.run([*ALEMBIC, "upgrade", "head"], check=True)
         subprocess.run([*ALEMBIC, "check"], check=True)
         with serving(port) as client:
-            use(client)
+            exercise(client)
 
 
 if __name__ == "__main__":
     started = time.monotonic()
     asyncio.run(main(sys.argv[1]))
-    print(f"Migrated, served and used in {time.monotonic() - started:.1f} s")
+    print(f"Migrated, served and exercised in {time.monotonic() - started:.1f} s")

@@ -13,7 +13,7 @@ Contents = dict[str, bytes | None]
 
 
 def contents(directory: Path) -> Contents:
-    """Return all that is in a directory: the bytes of files, None for directories."""
+    """Return all files of a directory as bytes, and its subdirectories as None."""
     return {
         str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None
         for path in directory.rglob("*")
@@ -21,7 +21,7 @@ def contents(directory: Path) -> Contents:
 
 
 class Sandbox:
-    """A home, a temporary directory and one for services, which is all that a command knows."""
+    """An isolated home directory, temporary directory and output directory for commands."""
 
     def __init__(self, directory: Path, template: Path) -> None:
         self.directory = directory
@@ -40,7 +40,7 @@ class Sandbox:
         self._config.write_text(json.dumps(config), "utf-8")
 
     def cookiecutter(self, *arguments: str, typed: str = "") -> Result:
-        """Run the command in this process: it starts in no time."""
+        """Run cookiecutter in this process, which is faster than a new one."""
         command = [str(self._template), "--config-file", str(self._config)]
         command += ["--output-dir", str(self.services), *arguments]
         with pytest.MonkeyPatch.context() as patch:

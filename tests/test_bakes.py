@@ -1,4 +1,4 @@
-"""Each service as it is baked; nothing is installed."""
+"""Baked services, not installed."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ from conftest import COMBINATIONS, Bake
 from sandbox import contents
 
 EXPECTED_FILES = Path(__file__).parent / "expected_files.txt"
-HOSTILE = {
+HOSTILE_ANSWERS = {
     "project_name": 'The "Ñandú" \\ Service',
     "project_slug": "another_slug",
     "description": "Quotes \" ' and \\ and \N{ROCKET}.",
@@ -23,7 +23,7 @@ HOSTILE = {
 }
 ANSWERS = [
     *(pytest.param(choices, id=" ".join(choices.values())) for choices in COMBINATIONS),
-    pytest.param(HOSTILE, id="hostile"),
+    pytest.param(HOSTILE_ANSWERS, id="hostile"),
 ]
 PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
@@ -32,7 +32,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     ".yaml": lambda text: list(yaml.safe_load_all(text)),
     ".yml": lambda text: list(yaml.safe_load_all(text)),
 }
-NOT_RENDERED = re.compile(r"\{\{ *cookiecutter|\{%|^\s*# %", re.MULTILINE)
+UNRENDERED = re.compile(r"\{\{ *cookiecutter|\{%|^\s*# %", re.MULTILINE)
 
 
 @pytest.fixture(params=ANSWERS)
@@ -48,29 +48,29 @@ def texts(bake: Bake, answers: dict[str, str]) -> dict[Path, str]:
 
 
 def expected_files(answers: dict[str, str]) -> set[str]:
-    """Read the list; conditions behind a file all have to hold, as in `redis.py broker=redis`."""
+    """Return the listed files whose conditions all hold, as in `redis.py broker=redis`."""
     all_answers = COMBINATIONS[0] | answers
     lines = (line.split() for line in EXPECTED_FILES.read_text("utf-8").splitlines())
     return {
         name
         for name, *conditions in lines
-        if all(all_answers[prompt] == value for prompt, value in map(_parted, conditions))
+        if all(all_answers[prompt] == value for prompt, value in map(parse_condition, conditions))
     }
 
 
-def _parted(condition: str) -> tuple[str, str]:
+def parse_condition(condition: str) -> tuple[str, str]:
     prompt, _, value = condition.partition("=")
     return prompt, value
 
 
-def test_a_service_has_exactly_the_expected_files(bake: Bake, answers: dict[str, str]) -> None:
+def test_service_has_exactly_the_expected_files(bake: Bake, answers: dict[str, str]) -> None:
     project = bake(**answers)
     files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     assert files == expected_files(answers)
 
 
-def test_nothing_is_left_to_render(texts: dict[Path, str]) -> None:
-    assert [path for path, text in texts.items() if NOT_RENDERED.search(text)] == []
+def test_service_contains_no_template_syntax(texts: dict[Path, str]) -> None:
+    assert [path for path, text in texts.items() if UNRENDERED.search(text)] == []
 
 
 def test_structured_files_parse(texts: dict[Path, str]) -> None:
@@ -78,14 +78,16 @@ def test_structured_files_parse(texts: dict[Path, str]) -> None:
         PARSERS.get(path.suffix, str)(text)
 
 
-def test_texts_end_with_one_newline_and_lines_without_blanks(texts: dict[Path, str]) -> None:
+def test_files_end_with_one_newline_and_lines_have_no_trailing_whitespace(
+    texts: dict[Path, str],
+) -> None:
     for path, text in texts.items():
         assert text == "" or re.search(r"\S\n\Z", text), path
         assert not re.search(r"[ \t\r]$", text, re.MULTILINE), path
 
 
 @pytest.mark.parametrize("command", ["check", "format --check"])
-def test_ruff_finds_nothing(bake: Bake, answers: dict[str, str], command: str) -> None:
+def test_service_passes_ruff(bake: Bake, answers: dict[str, str], command: str) -> None:
     ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."]
     ended = subprocess.run(
         ruff, check=False, cwd=bake(**answers), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -97,11 +99,11 @@ def test_two_bakes_of_the_same_answers_are_identical(
     bake: Bake, bake_into: Bake, directory: Path, answers: dict[str, str]
 ) -> None:
     first, second = contents(bake(**answers)), contents(bake_into(directory, **answers))
-    # Each has a key of its own, if it has one.
+    # With passwords, every service has its own random SECRET_KEY.
     assert (first.pop(".env") == second.pop(".env")) == (answers.get("auth") == "oidc")
     assert first == second
 
 
-def test_an_unknown_answer_is_an_error_of_the_test(bake: Bake) -> None:
+def test_bake_rejects_unknown_prompts(bake: Bake) -> None:
     with pytest.raises(AssertionError):
         bake(databse="postgresql")

@@ -1,4 +1,4 @@
-"""What `nox -s bench` measures with, each part once and in miniature."""
+"""The benchmark: its statistics, its report, and each part in miniature."""
 
 import json
 import os
@@ -11,54 +11,69 @@ import pytest
 from conftest import ROOT
 
 from benchmarks.__main__ import RECORD
-from benchmarks.compare import worse
-from benchmarks.report import report, summary
-from benchmarks.rounds import Spread, interleave, middles
+from benchmarks.compare import regressions
+from benchmarks.plot import plot
+from benchmarks.report import report, table
+from benchmarks.rounds import Spread, interleave, spread_of_medians
 from benchmarks.run import Sections
 
-# A case or two of each part.
+# At least one case of each part.
 CASES = ["GET /auth/me", "POST /posts/", "25 ", "5 sockets", "import", "suite"]
 BENCH = [sys.executable, "-m", "benchmarks", "--miniature"]
 
 
 def sections(least: float, median: float, most: float) -> Sections:
-    spread: Spread = {"least": least, "median": median, "most": most}
+    spread: Spread = {"min": least, "median": median, "max": most}
     ratios = {"per_second": spread, "p99": spread}
-    return {"requests": {"GET /": {"service": {}, "of the limit": ratios}}}
+    return {"requests": {"GET /": {"service": {}, "ratio to limit": ratios}}}
 
 
-def test_the_readme_shows_what_was_recorded() -> None:
+def test_docs_show_the_recorded_results() -> None:
     results = json.loads(RECORD.read_text("utf-8"))
-    assert summary(results) in (ROOT / "README.md").read_text("utf-8")
     assert report(results) == RECORD.with_suffix(".md").read_text("utf-8")
+    assert plot(results["sections"]) == RECORD.with_suffix(".svg").read_text("utf-8")
 
 
-def test_a_ratio_is_that_of_servers_measured_in_the_same_round() -> None:
-    figures = iter([4, 2, 2, 6])  # the second round goes the other way
+def test_ratio_compares_servers_of_the_same_round() -> None:
+    figures = iter([4, 2, 2, 6])  # the second round measures in reverse order
 
-    measured = interleave(["ours", "theirs"], 2, lambda _: {"seconds": next(figures)})
+    measured = interleave(["service", "limit"], 2, lambda _: {"seconds": next(figures)})
 
-    assert measured["ours"]["seconds"] == {"median": 5, "least": 4, "most": 6}
-    assert measured["of the theirs"]["seconds"] == {"median": 2.5, "least": 2, "most": 3}
-
-
-def test_the_spread_of_rounds_of_many_turns_is_that_of_their_medians() -> None:
-    rounds = [{"ours": {"seconds": Spread(least=0, median=n, most=99)}} for n in (4, 2, 3)]
-
-    assert middles(rounds) == {"ours": {"seconds": {"least": 2, "median": 3, "most": 4}}}
+    assert measured["service"]["seconds"] == {"median": 5, "min": 4, "max": 6}
+    assert measured["ratio to limit"]["seconds"] == {"median": 2.5, "min": 2, "max": 3}
 
 
-def test_what_got_worse_is_named_unless_the_rounds_differ_as_much() -> None:
+def test_rounds_of_several_turns_count_by_their_medians() -> None:
+    rounds = [{"service": {"seconds": Spread(min=0, median=n, max=99)}} for n in (4, 2, 3)]
+
+    assert spread_of_medians(rounds) == {"service": {"seconds": {"min": 2, "median": 3, "max": 4}}}
+
+
+def test_report_shows_the_p99_as_a_ratio_to_the_limit() -> None:
+    latencies = iter([4, 2, 2, 6])
+
+    measured = interleave(
+        ["service", "limit"], 2, lambda _: {"per_second": 100, "p99": next(latencies)}
+    )
+
+    heads, _, row = table(("requests", {"POST /posts/": measured})).splitlines()
+    assert heads == "| requests | per second | p99 | ratio to limit | p99, ratio to limit |"
+    assert row == "| POST /posts/ | 100 | 5.0 ms | 1.00 | 2.50 (2.00–3.00) |"
+
+
+def test_regression_is_reported_unless_it_is_within_the_spread_of_the_rounds() -> None:
     before, lower = sections(4, 5, 6), sections(1, 2, 3)
 
-    assert list(worse(before, lower)) == ["requests: GET /: per_second of the limit: 5 -> 2"]
-    assert list(worse(lower, before)) == ["requests: GET /: p99 of the limit: 2 -> 5"]
-    assert list(worse(before, sections(3, 4.5, 6))) == []
+    assert list(regressions(before, lower)) == [
+        "requests: GET /: per_second, ratio to limit: 5 -> 2"
+    ]
+    assert list(regressions(lower, before)) == ["requests: GET /: p99, ratio to limit: 2 -> 5"]
+    assert list(regressions(before, sections(3, 4.5, 6))) == []
 
 
 @pytest.mark.installs
 @pytest.mark.timeout(600)
-def test_each_part_measures_and_leaves_nothing_behind(directory: Path) -> None:
+def test_each_part_reports_results_and_removes_its_files(directory: Path) -> None:
     (directory / "tmp").mkdir()
     command = [*BENCH, "--database=sqlite", *(f"--only={case}" for case in CASES)]
     command.append(f"--output={directory}")
@@ -75,13 +90,13 @@ def test_each_part_measures_and_leaves_nothing_behind(directory: Path) -> None:
 
 @pytest.mark.installs
 @pytest.mark.timeout(600)
-def test_ctrl_c_leaves_nothing_behind(directory: Path) -> None:
+def test_ctrl_c_stops_the_servers_and_removes_all_files(directory: Path) -> None:
     command = [*BENCH, "requests", "--database=postgresql", f"--output={directory / 'results'}"]
     (directory / "tmp").mkdir()
     env = os.environ | {"TMPDIR": str(directory / "tmp")}
     with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE) as bench:
         assert bench.stderr
-        bench.stderr.readline()  # the servers run
+        bench.stderr.readline()  # the first result, so servers are running
         bench.send_signal(signal.SIGINT)
         bench.communicate()
 

@@ -1,4 +1,4 @@
-"""Every combination of the answers that change Python, installed and run as its team would."""
+"""Every combination of the options that change Python code, installed, checked and run."""
 
 import itertools
 import shlex
@@ -20,23 +20,24 @@ COMBINATIONS = [
 
 
 @pytest.fixture(scope="module")
-def workshop(workspace: Path, worker_id: str) -> Path:
+def shared_path(workspace: Path, worker_id: str) -> Path:
+    """Return a path that all combinations use in turn, so that they share one environment."""
     return workspace / f"combinations-{worker_id}" / "my-service"
 
 
 @pytest.fixture
-def project(workshop: Path, bake_into: Bake, directory: Path, answers: dict[str, str]) -> Path:
-    """Bake into a directory that all combinations share, and its environment, one by one."""
+def project(shared_path: Path, bake_into: Bake, directory: Path, answers: dict[str, str]) -> Path:
+    """Bake a combination and move it to the shared path, with the existing environment."""
     baked = bake_into(directory, **answers)
-    if (workshop / ".venv").exists():
-        (workshop / ".venv").rename(baked / ".venv")
-    shutil.rmtree(workshop, ignore_errors=True)
-    workshop.parent.mkdir(exist_ok=True)
-    return baked.rename(workshop)
+    if (shared_path / ".venv").exists():
+        (shared_path / ".venv").rename(baked / ".venv")
+    shutil.rmtree(shared_path, ignore_errors=True)
+    shared_path.parent.mkdir(exist_ok=True)
+    return baked.rename(shared_path)
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=lambda answers: " ".join(answers.values()))
-def test_a_combination_of_answers_works(
+def test_combination_passes_its_checks_and_serves(
     project: Path, directory: Path, answers: dict[str, str]
 ) -> None:
     try:
@@ -51,7 +52,7 @@ def test_a_combination_of_answers_works(
 
 
 @pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
-def test_the_suite_passes_with_the_oldest_and_the_newest_versions(
+def test_suite_passes_with_the_oldest_and_newest_dependencies(
     bake_into: Bake, directory: Path, resolution: str
 ) -> None:
     project = bake_into(directory, database="postgresql")

@@ -1,4 +1,4 @@
-"""The image and its surroundings, without an engine: linted, parsed, and run line by line."""
+"""The image, Compose and nginx files, without a container engine: linted, parsed and emulated."""
 
 import json
 import os
@@ -19,28 +19,28 @@ from conftest import COMBINATIONS, Bake
 
 import demo
 
-SERVED = [choices for choices in COMBINATIONS if choices["ci"] == "none"]
+DEPLOYABLE = [choices for choices in COMBINATIONS if choices["ci"] == "none"]
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """Return the instructions without comments, each on one line."""
+    """Return pairs of instruction and arguments, without comments and line breaks."""
     text = re.sub(r"^#.*\n", "", dockerfile.read_text("utf-8"), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line]
 
 
-def compose(project: Path) -> dict[str, dict[str, Any]]:
+def compose_services(project: Path) -> dict[str, dict[str, Any]]:
     text = (project / "compose.yaml").read_text("utf-8")
     services: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
     return services
 
 
-@pytest.fixture(params=SERVED, ids=lambda choices: " ".join(choices.values()))
+@pytest.fixture(params=DEPLOYABLE, ids=lambda choices: " ".join(choices.values()))
 def project(bake: Bake, request: pytest.FixtureRequest) -> Path:
     return bake(**request.param)
 
 
-def test_the_linter_finds_nothing(project: Path) -> None:
+def test_dockerfile_passes_hadolint(project: Path) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     ended = subprocess.run(
         [hadolint, "Dockerfile"], check=False, cwd=project, stdout=subprocess.PIPE
@@ -48,7 +48,7 @@ def test_the_linter_finds_nothing(project: Path) -> None:
     assert ended.returncode == 0, ended.stdout.decode()
 
 
-def test_the_image_runs_as_nobody_in_particular_and_stops_as_the_service_does(
+def test_image_runs_as_unprivileged_user_and_stops_with_sigterm(
     project: Path,
 ) -> None:
     found = dict(instructions(project / "Dockerfile"))
@@ -58,7 +58,7 @@ def test_the_image_runs_as_nobody_in_particular_and_stops_as_the_service_does(
     assert json.loads(found["CMD"]) == ["python", "-m", "app"]
 
 
-def test_what_is_not_ignored_is_what_the_image_copies(project: Path) -> None:
+def test_docker_context_contains_only_what_the_image_copies(project: Path) -> None:
     sources = {
         source
         for instruction, arguments in instructions(project / "Dockerfile")
@@ -70,15 +70,15 @@ def test_what_is_not_ignored_is_what_the_image_copies(project: Path) -> None:
     assert allowed == sources | {"uv.lock"}
 
 
-def test_the_services_of_compose_are_those_of_the_answers(
+def test_compose_starts_the_servers_that_the_options_require(
     bake: Bake, project: Path, request: pytest.FixtureRequest
 ) -> None:
     choices = request.node.callspec.params["project"]
-    services = compose(project)
+    services = compose_services(project)
     assert ("database" in services) == (choices["database"] == "postgresql")
     assert ("redis" in services) == (choices["broker"] == "redis")
     replicas = [name for name in services if name.startswith("app-")]
-    # Only Redis carries events from one process to another.
+    # Several processes need Redis to share events.
     assert replicas == (["app-1", "app-2"] if choices["broker"] == "redis" else ["app-1"])
     nginx = (project / "deploy" / "nginx.conf").read_text("utf-8")
     assert re.findall(r"server (app-\d):8000", nginx) == replicas
@@ -88,24 +88,24 @@ def test_the_services_of_compose_are_those_of_the_answers(
         }
 
 
-def test_compose_sets_what_the_service_knows_and_all_that_it_requires(project: Path) -> None:
+def test_compose_sets_only_known_settings_and_all_required_ones(project: Path) -> None:
     example = (project / ".env.example").read_text("utf-8")
     known = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
-    given = compose(project)["app-1"]["environment"].keys()
-    assert given - known == {"FORWARDED_ALLOW_IPS"}  # Uvicorn's own
+    configured = compose_services(project)["app-1"]["environment"].keys()
+    assert configured - known == {"FORWARDED_ALLOW_IPS"}  # read by Uvicorn
     required = {"DATABASE_URL", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"} & known
-    assert required <= given
+    assert required <= configured
 
 
-def test_compose_passes_on_all_of_env_but_for_where_the_image_listens(project: Path) -> None:
+def test_compose_passes_the_env_file_and_keeps_the_address_of_the_image(project: Path) -> None:
     image = dict(re.findall(r"(HOST|PORT)=(\S+)", (project / "Dockerfile").read_text("utf-8")))
-    app = compose(project)["app-1"]
+    app = compose_services(project)["app-1"]
     assert app["env_file"] == ".env"
     assert {name: app["environment"][name] for name in ("HOST", "PORT")} == image
 
 
 class Image:
-    """What a Dockerfile makes, in directories instead of / and with this Python."""
+    """Emulates a Dockerfile in directories instead of `/`, with the Python of these tests."""
 
     def __init__(self, root: Path, project: Path) -> None:
         self.srv, self.data, self.project = root / "srv", root / "data", project
@@ -113,12 +113,12 @@ class Image:
         self.data.mkdir()
         self.env = demo.project_environment(UV_PYTHON=sys.executable)
         self.env["PATH"] = f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{self.env['PATH']}"
-        self.ran: list[str] = []
+        self.commands: list[str] = []
         self.command: list[str] = []
         self.health: list[str] = []
 
     def build(self) -> None:
-        for name in ("pyproject.toml", "uv.lock"):  # mounted
+        for name in ("pyproject.toml", "uv.lock"):  # bind mounts of the Dockerfile
             shutil.copy(self.project / name, self.srv)
         for instruction, arguments in instructions(self.project / "Dockerfile"):
             match instruction:
@@ -129,7 +129,7 @@ class Image:
                 case "RUN":
                     line = re.sub(r"--mount=\S+\s+", "", arguments)
                     self.run("sh", "-ec", line).check_returncode()
-                    self.ran.append(line)
+                    self.commands.append(line)
                 case "HEALTHCHECK":
                     self.health = json.loads(arguments.partition("CMD ")[2])
                 case "CMD":
@@ -163,21 +163,19 @@ class Image:
 
 
 @pytest.mark.installs
-def test_each_line_of_the_image_works_outside_of_a_container(
-    bake_into: Bake, directory: Path
-) -> None:
+def test_every_instruction_of_the_dockerfile_works(bake_into: Bake, directory: Path) -> None:
     project = bake_into(directory / "project")
     subprocess.run([uv.find_uv_bin(), "lock", "--quiet"], check=True, cwd=project)
     image = Image(directory / "image", project)
     image.build()
-    assert [line.split()[:2] for line in image.ran] == [["uv", "sync"], ["python", "-m"]]
+    assert [line.split()[:2] for line in image.commands] == [["uv", "sync"], ["python", "-m"]]
     image.env |= {
         "DATABASE_URL": f"sqlite+aiosqlite:///{image.data}/service.db",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
         "PORT": str(demo.free_port()),
     }
-    image.run(*compose(project)["migrate"]["command"]).check_returncode()
-    assert image.run(*image.health).returncode == 1  # nobody serves yet
+    image.run(*compose_services(project)["migrate"]["command"]).check_returncode()
+    assert image.run(*image.health).returncode == 1  # not started yet
     program = image.find(image.command[0])
     assert Path(program).is_relative_to(image.srv)
     with subprocess.Popen([program, *image.command[1:]], cwd=image.srv, env=image.env) as serving:
@@ -189,4 +187,4 @@ def test_each_line_of_the_image_works_outside_of_a_container(
         finally:
             serving.terminate()
     assert serving.returncode in (0, -signal.SIGTERM)
-    assert not list(image.srv.rglob("pytest-*"))  # nothing of the development dependencies
+    assert not list(image.srv.rglob("pytest-*"))  # no development dependencies

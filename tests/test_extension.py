@@ -1,3 +1,5 @@
+"""The filters `quoted` and `validate`, called directly."""
+
 import ast
 import json
 import tomllib
@@ -9,7 +11,7 @@ from cookiecutter.exceptions import FailedHookException
 
 from fastapi_service_template import quoted, validate
 
-GOOD = {
+VALID_ANSWERS = {
     "project_name": "My Service",
     "project_slug": "my-service",
     "description": "It serves.",
@@ -20,10 +22,10 @@ GOOD = {
     "broker": "memory",
     "ci": "none",
 }
-EVERY_CHARACTER_BUT_SURROGATES = "".join(
+ALL_CHARACTERS_EXCEPT_SURROGATES = "".join(
     chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000
 )
-READERS = [
+PARSERS = [
     pytest.param(lambda literal: tomllib.loads(f"x = {literal}")["x"], id="TOML"),
     pytest.param(lambda literal: yaml.safe_load(f"x: {literal}")["x"], id="YAML"),
     pytest.param(json.loads, id="JSON"),
@@ -31,13 +33,13 @@ READERS = [
 ]
 
 
-def refusal(**answers: str) -> str:
-    with pytest.raises(FailedHookException) as refused:
-        validate(GOOD | answers)
-    return str(refused.value)
+def error_message(**answers: str) -> str:
+    with pytest.raises(FailedHookException) as raised:
+        validate(VALID_ANSWERS | answers)
+    return str(raised.value)
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("parse", PARSERS)
 @pytest.mark.parametrize(
     "text",
     [
@@ -49,27 +51,27 @@ def refusal(**answers: str) -> str:
         "\N{ROCKET} \N{FAMILY}",
         "日本語, עברית, ñ",
         "# no comment: {a: b} ${HOME} %s",
-        EVERY_CHARACTER_BUT_SURROGATES,
+        ALL_CHARACTERS_EXCEPT_SURROGATES,
     ],
     ids=lambda text: ascii(text[:10]),
 )
-def test_every_format_reads_quoted_text_back_unchanged(
-    read: Callable[[str], str], text: str
+def test_quoted_text_round_trips_through_every_format(
+    parse: Callable[[str], str], text: str
 ) -> None:
-    assert read(f'"{quoted(text)}"') == text
+    assert parse(f'"{quoted(text)}"') == text
 
 
-def test_text_that_needs_no_escapes_stays_as_it_is() -> None:
+def test_text_without_special_characters_is_not_changed() -> None:
     assert quoted("O'Brien & Söhne \N{ROCKET}") == "O'Brien & Söhne \N{ROCKET}"
 
 
-def test_good_answers_are_accepted() -> None:
-    assert validate(GOOD) == ""
+def test_valid_answers_are_accepted() -> None:
+    assert validate(VALID_ANSWERS) == ""
 
 
 @pytest.mark.parametrize("slug", ["x", "my_service", "a1-b2_c3", "class", "con-x", "x" * 40])
-def test_a_slug_of_words_joined_by_one_mark_is_accepted(slug: str) -> None:
-    assert validate(GOOD | {"project_slug": slug}) == ""
+def test_slug_of_words_joined_by_single_separators_is_accepted(slug: str) -> None:
+    assert validate(VALID_ANSWERS | {"project_slug": slug}) == ""
 
 
 @pytest.mark.parametrize(
@@ -77,23 +79,23 @@ def test_a_slug_of_words_joined_by_one_mark_is_accepted(slug: str) -> None:
     ["", ".", "..", "../x", "a/b", "/a", "~/a", "a\\b", "a b", "a\n", "A", "é", "1a", "-rf", "a-"]
     + ["a--b", "a-_b", ".a", 'a"', "a'", "\N{ROCKET}", "a\0"],
 )
-def test_any_other_slug_is_refused_with_an_example(slug: str) -> None:
-    assert refusal(project_slug=slug).endswith("; this works: my-service")
+def test_invalid_slug_is_refused_with_a_valid_example(slug: str) -> None:
+    assert error_message(project_slug=slug).endswith("; use e.g. my-service")
 
 
-def test_a_long_slug_is_refused_with_the_way_out() -> None:
-    assert "41 characters" in refusal(project_slug="x" * 41)
-    assert "give a shorter project_slug" in refusal(project_slug="x" * 41)
+def test_long_slug_is_refused_with_advice() -> None:
+    assert "41 characters" in error_message(project_slug="x" * 41)
+    assert "set a shorter project_slug" in error_message(project_slug="x" * 41)
 
 
 @pytest.mark.parametrize("slug", ["con", "prn", "aux", "nul", "com1", "lpt9"])
-def test_the_name_of_a_windows_device_is_refused(slug: str) -> None:
-    assert "device" in refusal(project_slug=slug)
+def test_windows_device_name_is_refused(slug: str) -> None:
+    assert "reserved device name" in error_message(project_slug=slug)
 
 
 @pytest.mark.parametrize("slug", ["fastapi", "python_multipart", "pyjwt", "pytest", "starlette"])
-def test_the_name_of_a_package_that_the_service_needs_is_refused(slug: str) -> None:
-    assert "needs" in refusal(project_slug=slug)
+def test_name_of_a_dependency_is_refused(slug: str) -> None:
+    assert "depends on" in error_message(project_slug=slug)
 
 
 @pytest.mark.parametrize("name", ["project_name", "description", "author_name"])
@@ -119,31 +121,29 @@ def test_the_name_of_a_package_that_the_service_needs_is_refused(slug: str) -> N
         pytest.param("x" * 301, id="too long"),
     ],
 )
-def test_text_that_is_no_single_line_or_is_jinja_is_refused_in_one_line(
-    name: str, text: str
-) -> None:
-    message = refusal(**{name: text})
+def test_unsafe_text_is_refused_with_a_one_line_message(name: str, text: str) -> None:
+    message = error_message(**{name: text})
     assert message.startswith(name)
-    assert "; this works: " in message
+    assert "; use e.g. " in message
     assert message.isascii()
     assert message.isprintable()
     assert len(message) < 300
 
 
 @pytest.mark.parametrize("email", ["o'brien+x@mail.example.com", "josé@exämple.com"])
-def test_an_email_address_is_accepted(email: str) -> None:
-    assert validate(GOOD | {"author_email": email}) == ""
+def test_valid_email_address_is_accepted(email: str) -> None:
+    assert validate(VALID_ANSWERS | {"author_email": email}) == ""
 
 
 @pytest.mark.parametrize(
     "email",
     ["x", "@a.b", "a@", "a@b", "a@b.", "a@.b", "a b@c.d", "a@b@c.d", "A <a@b.c>", '"a"@b.c', "é"],
 )
-def test_what_is_no_email_address_is_refused(email: str) -> None:
-    assert refusal(author_email=email).endswith("; this works: you@example.com")
+def test_invalid_email_address_is_refused(email: str) -> None:
+    assert error_message(author_email=email).endswith("; use e.g. you@example.com")
 
 
-def test_what_is_no_choice_is_refused_with_the_choices() -> None:
-    assert refusal(database="mysql") == (
-        "database 'mysql' is not a choice; this works: sqlite or postgresql"
+def test_unknown_choice_is_refused_with_the_list_of_choices() -> None:
+    assert error_message(database="mysql") == (
+        "database 'mysql' is not a valid choice; use sqlite or postgresql"
     )

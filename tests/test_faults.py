@@ -1,4 +1,4 @@
-"""What clients see of each way in which PostgreSQL can fail: `pytest -s` shows the table."""
+"""Faults of PostgreSQL as clients see them; `pytest -s` prints the table."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.installs, pytest.mark.timeout(300)]
 FAULTS = Path(__file__).with_name("faults.py")
 
 
-def test_every_fault_of_postgresql_is_told_in_time_and_passes(
+def test_service_reports_every_fault_in_time_and_recovers(
     postgresql_service: Path, directory: Path
 ) -> None:
     print(uv_run(postgresql_service, "python", str(FAULTS), str(directory), str(demo.free_port())))

@@ -1,3 +1,5 @@
+"""The hooks: a second validation, a `.env` file and the next steps."""
+
 import json
 import os
 import shlex
@@ -13,67 +15,76 @@ from sandbox import Sandbox, contents
 from hooks import post_gen_project as post_gen
 
 EXAMPLE = "# Settings\nSECRET_KEY=\nPORT=8000\n"
+POSTGRESQL = "DATABASE_URL=postgresql+asyncpg://localhost/x\n"
 
 
 @pytest.fixture
 def project(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a project the current directory, as it is for a hook."""
+    """Return a project that is the current directory, as it is for a hook."""
     (directory / ".env.example").write_text(EXAMPLE)
     monkeypatch.chdir(directory)
     return directory
 
 
-def secret_key(env: Path) -> str:
+def secret_key(env_file: Path) -> str:
     (line,) = (
-        line for line in env.read_text("utf-8").splitlines() if line.startswith("SECRET_KEY=")
+        line for line in env_file.read_text("utf-8").splitlines() if line.startswith("SECRET_KEY=")
     )
     return line.removeprefix("SECRET_KEY=")
 
 
-def test_env_is_the_example_with_a_key_that_only_the_owner_reads(project: Path) -> None:
-    post_gen.write_env()
-    env = project / ".env"
-    assert env.read_text("utf-8").replace(secret_key(env), "") == EXAMPLE
-    assert len(secret_key(env)) >= 64
-    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+def test_env_file_is_the_example_with_a_key_that_only_the_owner_can_read(project: Path) -> None:
+    post_gen.write_env_file()
+    env_file = project / ".env"
+    assert env_file.read_text("utf-8").replace(secret_key(env_file), "") == EXAMPLE
+    assert len(secret_key(env_file)) >= 64
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
 
 
-def test_each_key_is_another(project: Path) -> None:
+def test_keys_are_never_repeated(project: Path) -> None:
     keys = set()
     for _ in range(3):
-        post_gen.write_env()
+        post_gen.write_env_file()
         keys.add(secret_key(project / ".env"))
         (project / ".env").unlink()
     assert len(keys) == 3
 
 
-def test_the_example_of_the_service_takes_a_key(
+def test_example_file_of_the_service_has_a_place_for_the_key(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (directory / ".env.example").write_bytes((PRODUCT / ".env.example").read_bytes())
     monkeypatch.chdir(directory)
-    post_gen.write_env()
+    post_gen.write_env_file()
     assert len(secret_key(directory / ".env")) >= 64
 
 
-def test_an_env_that_is_there_is_left_alone(project: Path) -> None:
+def test_existing_env_file_is_left_alone(project: Path) -> None:
     (project / ".env").write_text("SECRET_KEY=mine\n")
     post_gen.main()
     assert (project / ".env").read_text() == "SECRET_KEY=mine\n"
 
 
-def test_trouble_with_the_file_ends_in_a_hint_and_not_in_failure(
+def test_missing_example_file_is_reported_and_does_not_fail_the_bake(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (project / ".env.example").unlink()
     post_gen.main()
-    hint, *_ = capfd.readouterr().out.splitlines()
-    assert hint.endswith("copy .env.example to .env and fill it in.")
+    warning, *_ = capfd.readouterr().err.splitlines()
+    assert warning.endswith("copy .env.example to .env and fill it in.")
 
 
-def test_the_last_three_lines_go_to_the_project_whatever_its_path(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+def test_hook_writes_nothing_to_standard_output(
+    project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    post_gen.main()
+    (project / ".env").unlink()
+    (project / ".env.example").unlink()
+    post_gen.main()  # with a warning
+    assert capfd.readouterr().out == ""
+
+
+def test_next_steps_can_be_pasted_whatever_the_path_of_the_project(directory: Path) -> None:
     project = directory / "it's a $HOME, ñ"
     project.mkdir()
     (project / ".env.example").write_text(EXAMPLE)
@@ -82,32 +93,37 @@ def test_the_last_three_lines_go_to_the_project_whatever_its_path(
         check=True,
         cwd=project,
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
-        stdout=subprocess.PIPE,
+        capture_output=True,
     )
-    go, *commands = os.fsdecode(ended.stdout).splitlines()
-    assert shlex.split(go) == ["cd", str(project.resolve())]
-    assert commands == ["uv sync && uv run alembic upgrade head", "uv run python -m app"]
+    title, change_directory, *commands = os.fsdecode(ended.stderr).splitlines()
+    assert title == "Next steps:"
+    assert shlex.split(change_directory) == ["cd", str(project.resolve())]
+    migrate, serve = "uv run alembic upgrade head", "uv run python -m app"
+    assert commands == ["uv sync", "uv run pytest", migrate, serve]
+    assert ended.stdout == b""
 
 
 @pytest.mark.parametrize(
     ("example", "command"),
     [
         (EXAMPLE, ""),
-        ("DATABASE_URL=postgresql+asyncpg://localhost/x\n", "docker compose up --detach database"),
+        (POSTGRESQL, "docker compose up --detach database"),
         (
-            "DATABASE_URL=postgresql+asyncpg://localhost/x\nBROKER_URL=redis://localhost\n",
+            f"{POSTGRESQL}BROKER_URL=redis://localhost\n",
             "docker compose up --detach database redis",
         ),
     ],
 )
-def test_it_says_which_servers_have_to_run(project: Path, example: str, command: str) -> None:
+def test_next_steps_start_the_servers_that_the_service_needs(
+    project: Path, example: str, command: str
+) -> None:
     (project / ".env.example").write_text(example)
-    assert command in post_gen.servers()
-    assert bool(post_gen.servers()) is bool(command)
+    assert command in post_gen.next_steps()
+    assert ("docker" in post_gen.next_steps()) is bool(command)
 
 
 @pytest.mark.parametrize("ci", CHOICES["ci"])
-def test_a_service_baked_without_hooks_differs_only_in_env_and_empty_directories(
+def test_bake_without_hooks_differs_only_in_env_file_and_empty_directories(
     bake: Bake, bake_into: Bake, directory: Path, ci: str
 ) -> None:
     with_hooks = contents(bake(ci=ci))
@@ -118,7 +134,7 @@ def test_a_service_baked_without_hooks_differs_only_in_env_and_empty_directories
     assert {path: without[path] for path in with_hooks} == with_hooks
 
 
-def test_no_directory_is_left_empty(bake: Bake) -> None:
+def test_hook_leaves_no_directory_empty(bake: Bake) -> None:
     for ci in CHOICES["ci"]:
         assert all(any(path.iterdir()) for path in bake(ci=ci).rglob("*") if path.is_dir())
 
@@ -134,7 +150,7 @@ def test_no_directory_is_left_empty(bake: Bake) -> None:
         ("database", "mysql"),
     ],
 )
-def test_a_replay_with_a_bad_answer_writes_no_file(
+def test_replay_of_an_invalid_answer_writes_no_file(
     sandbox: Sandbox, prompt: str, answer: str
 ) -> None:
     sandbox.cookiecutter("--no-input")
@@ -152,7 +168,7 @@ def test_a_replay_with_a_bad_answer_writes_no_file(
     }
 
 
-def test_the_validation_cannot_be_answered_away(sandbox: Sandbox) -> None:
+def test_validation_cannot_be_disabled_by_an_answer(sandbox: Sandbox) -> None:
     ended = sandbox.cookiecutter("--no-input", "__validated=yes", "project_slug=../outside")
     assert ended.exit_code == 1
     assert contents(sandbox.directory / "far") == {"down": None, "down/services": None}

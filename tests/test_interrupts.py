@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a suite on PostgreSQL."""
+"""Interrupting the test suite of a service on PostgreSQL."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from demo import project_environment
 
 pytestmark = pytest.mark.installs
 
-WAITING = """
+ENDLESS_TEST = """
 import asyncio, os
 from pathlib import Path
 from sqlalchemy import make_url
@@ -28,11 +28,11 @@ async def test_that_never_ends(clean_database_url):
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_suite_that_is_interrupted_leaves_no_server_and_no_directory(
+def test_interrupted_suite_stops_its_server_and_removes_its_directory(
     postgresql_service: Path, directory: Path, workers: str
 ) -> None:
-    test = postgresql_service / "tests" / "test_waiting.py"
-    test.write_text(WAITING, "utf-8")
+    test = postgresql_service / "tests" / "test_endless.py"
+    test.write_text(ENDLESS_TEST, "utf-8")
     os.mkfifo(started := directory / "started")
     try:
         with running(postgresql_service, "-n", workers, str(test), STARTED=str(started)) as process:
@@ -47,7 +47,7 @@ def test_a_suite_that_is_interrupted_leaves_no_server_and_no_directory(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_suite_that_ends_before_its_server_runs_leaves_no_directory(
+def test_suite_that_ends_during_the_start_of_its_server_removes_its_directory(
     postgresql_service: Path, number: signal.Signals
 ) -> None:
     with running(postgresql_service, "tests/test_databases.py") as process:
@@ -66,7 +66,7 @@ def test_a_suite_that_ends_before_its_server_runs_leaves_no_directory(
 
 @contextmanager
 def running(project: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run pytest in a process group of its own, which is gone in the end."""
+    """Run pytest in its own process group; kill the group if it still runs when the block ends."""
     with subprocess.Popen(
         [project / ".venv" / "bin" / "pytest", *arguments],
         cwd=project,
@@ -84,6 +84,6 @@ def running(project: Path, *arguments: str, **env: str) -> Iterator[subprocess.P
 
 def is_running(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE  # which nobody has waited for
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE  # ended, but not waited for
     except psutil.NoSuchProcess:
         return False

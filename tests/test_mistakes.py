@@ -1,4 +1,4 @@
-"""Somebody makes each mistake of docs/testing.md: the suite names it."""
+"""The suite of a service reports each mistake in docs/testing.md with a helpful message."""
 
 import re
 from pathlib import Path
@@ -24,21 +24,21 @@ async def test_no_await(async_client):
     async_client.get("/posts/")
 
 
-async def test_no_await_and_its_result_is_used(async_client):
+async def test_no_await_before_using_the_result(async_client):
     assert async_client.get("/posts/").status_code == 200
 
 
 async def test_client_in_async_test(client):
-    """Never runs."""
+    """Not reached."""
 
 
 def test_own_client(app, auth_headers, async_db):
     TestClient(app).get("/posts/", headers=auth_headers)
 
 
-def test_own_client_that_starts_again(app):
+def test_second_start_by_own_client(app):
     with TestClient(app):
-        """Never runs."""
+        """Not reached."""
 
 
 async def test_endless_stream(async_client):
@@ -50,12 +50,12 @@ def test_endless_stream_synchronously(client):
 '''
 MESSAGES = {
     "test_no_await": "coroutine 'AsyncClient.get' was never awaited",
-    "test_no_await_and_its_result_is_used": "'coroutine' object has no attribute 'status_code'",
-    "test_client_in_async_test": "`client` would block this `async def` test: take `async_client`",
-    "test_own_client": "TestClient(app) has an event loop of its own",
-    "test_own_client_that_starts_again": "the service runs already: take the fixture `client`",
-    "test_endless_stream": "/events/heartbeat never ends, and",
-    "test_endless_stream_synchronously": "/events/heartbeat never ends, and",
+    "test_no_await_before_using_the_result": "'coroutine' object has no attribute 'status_code'",
+    "test_client_in_async_test": "`client` would block this `async def` test: use `async_client`",
+    "test_own_client": "TestClient(app) runs its own event loop",
+    "test_second_start_by_own_client": "the service is already running: use the fixture `client`",
+    "test_endless_stream": "/events/heartbeat never ends, but",
+    "test_endless_stream_synchronously": "/events/heartbeat never ends, but",
 }
 
 
@@ -65,10 +65,10 @@ SECTION = re.compile(
 
 
 @pytest.mark.installs
-def test_each_mistake_fails_within_seconds_with_a_message_that_names_it(service: Path) -> None:
-    file = service / "tests" / "test_wrong.py"
+def test_mistake_fails_within_seconds_with_its_message(service: Path) -> None:
+    file = service / "tests" / "test_mistaken.py"
     file.write_text(TESTS, "utf-8")
-    command = "pytest tests/test_wrong.py -vv -p no:randomly --tb=short --durations=3"
+    command = "pytest tests/test_mistaken.py -vv -p no:randomly --tb=short --durations=3"
     try:
         output = uv_run(service, "sh", "-c", f"{command} || test $? -eq 1")
     finally:
@@ -83,7 +83,7 @@ def test_each_mistake_fails_within_seconds_with_a_message_that_names_it(service:
     assert all(float(seconds) < 5 for seconds in durations)
 
 
-def test_the_page_names_each_message(template: Path) -> None:
+def test_testing_page_lists_every_message(template: Path) -> None:
     page = next(template.glob("*/docs/testing.md")).read_text("utf-8")
     for message in MESSAGES.values():
         assert message in page

@@ -1,4 +1,4 @@
-"""The pipelines: what they may do, and each of their commands, word for word."""
+"""The CI pipelines: their permissions, and every one of their commands."""
 
 import json
 import os
@@ -27,9 +27,9 @@ SESSIONS = ["lint", "types", "migrations", *(f"tests-{v}" for v in VERSIONS), "l
 
 
 def pythons() -> dict[str, Path]:
-    """Return the interpreters that this machine has.
+    """Return the interpreters of this machine by version.
 
-    Those of pyenv are looked up one by one: its shims run only some of them.
+    pyenv's versions are searched directly, because its shims run only the selected ones.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = {f"3.{sys.version_info.minor}": Path(sys.executable)}
@@ -49,7 +49,7 @@ def is_cpython(path: str | Path) -> bool:
 
 
 PYTHONS = pythons()
-# `audit` needs the network, and has tests of its own.
+# Without `audit`, which needs the network and is tested below.
 SESSIONS_TO_RUN = [
     session
     for session in SESSIONS
@@ -63,24 +63,24 @@ class Job(NamedTuple):
     lines: list[str]
 
 
-def read(bake: Bake, ci: str) -> dict[str, Any]:
+def read_pipeline(bake: Bake, ci: str) -> dict[str, Any]:
     pipeline: dict[str, Any] = yaml.safe_load((bake(ci=ci) / FILES[ci]).read_text("utf-8"))
     return pipeline
 
 
 def github_job(bake: Bake) -> Job:
-    job = read(bake, "github")["jobs"]["nox"]
+    job = read_pipeline(bake, "github")["jobs"]["nox"]
     lines = [step["run"] for step in job["steps"] if "run" in step]
     return Job(job["strategy"]["matrix"]["session"], job["env"], lines)
 
 
 def gitlab_job(bake: Bake) -> Job:
-    job = read(bake, "gitlab")["nox"]
+    job = read_pipeline(bake, "gitlab")["nox"]
     return Job(job["parallel"]["matrix"][0]["SESSION"], job["variables"], job["script"])
 
 
 def run(project: Path, lines: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
-    """Run lines as a pipeline does, with every Python and uv on the PATH."""
+    """Run lines as a CI pipeline does, with uv and every Python on the PATH."""
     uv_bin = Path(uv.find_uv_bin()).parent
     bins = [uv_bin, *(path.parent for path in PYTHONS.values()), os.environ["PATH"]]
     path = os.pathsep.join(map(str, bins))
@@ -95,14 +95,14 @@ def run(project: Path, lines: Sequence[str], **env: str) -> subprocess.Completed
     )
 
 
-def test_actions_are_pinned_to_commits_and_may_only_read(bake: Bake) -> None:
+def test_actions_are_pinned_to_commits_and_have_read_permission_only(bake: Bake) -> None:
     text = (bake(ci="github") / FILES["github"]).read_text("utf-8")
     assert len(PINNED.findall(text)) == text.count("uses:") == 2
-    assert read(bake, "github")["permissions"] == {"contents": "read"}
+    assert read_pipeline(bake, "github")["permissions"] == {"contents": "read"}
     assert "secrets." not in text
 
 
-def test_both_pipelines_run_every_session_by_the_same_line_with_the_locked_versions(
+def test_both_pipelines_run_all_sessions_with_the_same_command_and_locked_versions(
     bake: Bake,
 ) -> None:
     github, gitlab = github_job(bake), gitlab_job(bake)
@@ -112,7 +112,7 @@ def test_both_pipelines_run_every_session_by_the_same_line_with_the_locked_versi
 
 
 @pytest.mark.installs
-def test_the_noxfile_has_the_sessions_of_the_pipelines(service: Path) -> None:
+def test_noxfile_defines_the_sessions_of_the_pipelines(service: Path) -> None:
     ended = run(service, ["uv run nox --list"])
     assert re.findall(r"^[*-] ([\w.-]+) ->", ended.stdout, re.MULTILINE) == SESSIONS
 
@@ -120,7 +120,7 @@ def test_the_noxfile_has_the_sessions_of_the_pipelines(service: Path) -> None:
 @pytest.mark.installs
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("session", SESSIONS_TO_RUN)
-def test_the_line_of_the_pipelines_succeeds_in_a_new_service(
+def test_pipeline_command_succeeds_in_a_new_service(
     bake: Bake, service: Path, session: str
 ) -> None:
     job = gitlab_job(bake)
@@ -130,7 +130,9 @@ def test_the_line_of_the_pipelines_succeeds_in_a_new_service(
 
 
 @pytest.mark.installs
-def test_without_a_lock_file_the_line_says_so(bake: Bake, bake_into: Bake, directory: Path) -> None:
+def test_pipeline_command_without_a_lock_file_names_the_remedy(
+    bake: Bake, bake_into: Bake, directory: Path
+) -> None:
     job = github_job(bake)
     ended = run(bake_into(directory), job.lines, SESSION="lint", UV_LOCKED="1")
     assert ended.returncode != 0
@@ -139,26 +141,26 @@ def test_without_a_lock_file_the_line_says_so(bake: Bake, bake_into: Bake, direc
 
 @contextmanager
 def advisories(ids: Sequence[str]) -> Iterator[str]:
-    """Answer as osv.dev does, with these advisories for the first package."""
+    """Serve the API of osv.dev, with these advisories for the first package; yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
             found = [{"vulns": [{"id": i, "modified": "2026-01-01T00:00:00Z"} for i in ids]}]
-            self.answer({"results": found + [{}] * (len(queries) - 1)})
+            self.respond({"results": found + [{}] * (len(queries) - 1)})
 
         def do_GET(self) -> None:
             number = self.path.rpartition("/")[2]
-            self.answer({"id": number, "modified": "2026-01-01T00:00:00Z", "summary": "Bad"})
+            self.respond({"id": number, "modified": "2026-01-01T00:00:00Z", "summary": "Bad"})
 
-        def answer(self, body: object) -> None:
+        def respond(self, body: object) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Suppress the log."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -172,7 +174,7 @@ def advisories(ids: Sequence[str]) -> Iterator[str]:
 
 @pytest.mark.installs
 @pytest.mark.parametrize(("ids", "code"), [([], 0), (["GHSA-0000"], 1)])
-def test_the_audit_fails_where_an_advisory_names_a_locked_version(
+def test_audit_fails_if_an_advisory_affects_a_locked_version(
     service: Path, ids: list[str], code: int
 ) -> None:
     with advisories(ids) as address:
@@ -183,7 +185,7 @@ def test_the_audit_fails_where_an_advisory_names_a_locked_version(
 
 
 @pytest.mark.installs
-def test_the_audit_asks_the_public_service_and_fails_where_it_cannot(service: Path) -> None:
+def test_audit_queries_the_public_service_and_fails_without_network(service: Path) -> None:
     ended = run(service, ["uv run nox --session audit"], UV_LOCKED="1")
-    if ended.returncode:  # no network, or news for the maintainers of this template
+    if ended.returncode:  # no network, or an advisory for a current dependency
         assert "api.osv.dev" in ended.stdout or "known vulnerabilit" in ended.stdout, ended.stdout

@@ -1,4 +1,4 @@
-"""The suite of a service on PostgreSQL: on a server that is there, and for an ordinary user."""
+"""The suite of a service on PostgreSQL: on an existing server, and without root."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from demo import free_port, project_environment
 
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
 
-# Runs in a service: a server with a password on a port, which tells its databases when asked.
+# Runs in a service: starts a server with a port and a password, and prints its URL. For each line
+# of input it prints the names of the databases.
 SERVER = """
 import asyncio, json, sys
 from pathlib import Path
@@ -26,9 +27,9 @@ sys.path.insert(0, ".")
 from tests.postgresql import running_server
 
 def databases():
-    return asyncio.run(ask("SELECT datname FROM pg_database ORDER BY datname"))
+    return asyncio.run(execute("SELECT datname FROM pg_database ORDER BY datname"))
 
-async def ask(*statements):
+async def execute(*statements):
     connection = await asyncpg.connect(dsn)
     for statement in statements:
         rows = await connection.fetch(statement)
@@ -38,7 +39,7 @@ async def ask(*statements):
 with running_server() as server:
     dsn = server.url.set(drivername="postgresql").render_as_string()
     port = sys.argv[1]
-    asyncio.run(ask(
+    asyncio.run(execute(
         "ALTER ROLE postgres PASSWORD 'p@ss:word/'",
         "ALTER SYSTEM SET listen_addresses = '127.0.0.1'",
         f"ALTER SYSTEM SET port = {port}",
@@ -56,7 +57,7 @@ with running_server() as server:
 
 @contextmanager
 def server(project: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-    """Yield the URL of a server, and a function that names its databases."""
+    """Yield the URL of a server, and a function that returns the names of its databases."""
     process = subprocess.Popen(
         [project / ".venv" / "bin" / "python", "-c", SERVER, str(free_port())],
         cwd=project,
@@ -78,11 +79,11 @@ def server(project: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
         assert process.stdout
         yield process.stdout.readline().strip(), databases
     finally:
-        process.communicate()  # ends its input, and waits
+        process.communicate()  # closes its input, which stops it
 
 
 def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> str:
-    """Return what a suite prints that has to pass."""
+    """Run the suite of a service, which must pass; return its output."""
     python = project / ".venv" / "bin" / "python"
     ended = subprocess.run(
         [*as_user(user), python, "-m", "pytest", *options],
@@ -98,39 +99,39 @@ def run_suite(project: Path, *options: str, user: str = "root", **env: str) -> s
 
 
 def as_user(name: str) -> list[str]:
-    """Return what has a command run for an ordinary user, who may read where Python lies."""
+    """Return a command prefix that drops root but keeps read access to the interpreter."""
     if os.geteuid() != 0 or name == "root":
         return []
     ids = [f"--reuid={name}", f"--regid={name}", "--clear-groups"]
     return ["setpriv", *ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
-def test_it_passes_on_a_server_that_runs_already_and_leaves_nothing_there(
+def test_suite_passes_on_an_existing_server_and_removes_its_databases(
     postgresql_service: Path,
 ) -> None:
     with server(postgresql_service) as (url, databases):
         before = databases()
         output = run_suite(postgresql_service, "-n", "2", TEST_DATABASE_URL=url)
-        assert re.search(r"^database: PostgreSQL [\d.]+, named by ", output, re.MULTILINE)
+        assert re.search(r"^database: PostgreSQL [\d.]+, from ", output, re.MULTILINE)
         assert databases() == before == ["postgres", "template0", "template1"]
 
 
-def test_it_passes_for_an_ordinary_user_twice_in_a_row(
+def test_suite_passes_twice_for_a_user_without_privileges(
     bake_into: Bake, workspace: Path, directory: Path
 ) -> None:
-    workspace.chmod(0o711)  # PostgreSQL looks whether it may run its programs
-    project = bake_into(directory / "of an ordinary user", database="postgresql")
+    workspace.chmod(0o711)  # PostgreSQL checks that it can execute its programs
+    project = bake_into(directory / "without root", database="postgresql")
     install(project)
     (directory / "tmp").mkdir()
-    give(directory, "daemon")
+    change_owner(directory, "daemon")
     writable = dict.fromkeys(("PYTHONPYCACHEPREFIX", "TMPDIR"), str(directory / "tmp"))
     for options in ([], ["-n", "2"]):
         output = run_suite(project, *options, user="daemon", **writable)
         assert re.search(r"^database: PostgreSQL [\d.]+, started ", output, re.MULTILINE)
 
 
-def give(directory: Path, name: str) -> None:
-    """Let a user own all but the packages, whose files are the cache's."""
+def change_owner(directory: Path, name: str) -> None:
+    """Change the owner of all files except .venv, whose files are links to uv's cache."""
     if os.geteuid() == 0:
         user = pwd.getpwnam(name)
         for path, folders, files in os.walk(directory):

@@ -1,4 +1,4 @@
-"""Real nginx with the shipped configuration, in front of two processes and Redis."""
+"""nginx with the configuration of the service, in front of two processes and Redis."""
 
 import asyncio
 import itertools
@@ -22,21 +22,21 @@ import demo
 
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(400)]
 
-# `nox -s proxy` sets two minutes.
+# `nox -s proxy` sets 120.
 IDLE_SECONDS = float(os.environ.get("PROXY_IDLE_SECONDS", "3"))
 PASSWORD = "correct horse battery staple"
 
 
 def nginx() -> str:
-    """Return the program; root on Debian installs it."""
+    """Return the program; install it first if this is Debian and we are root."""
     path = f"{os.environ['PATH']}:/usr/sbin"
     if not shutil.which("nginx", path=path) and shutil.which("apt-get") and os.geteuid() == 0:
         for command in (["update"], ["install", "--yes", "nginx-light"]):
-            wait = ["-o", "DPkg::Lock::Timeout=60"]  # for another worker that does the same
+            wait = ["-o", "DPkg::Lock::Timeout=60"]  # another test process may do the same
             subprocess.run(["apt-get", "--quiet", *wait, *command], check=False)
     found = shutil.which("nginx", path=path)
     if not found:
-        pytest.skip("nginx is missing and cannot be installed: apt-get install nginx-light")
+        pytest.skip("nginx is missing; install it, e.g. with `apt-get install nginx-light`")
     return found
 
 
@@ -52,7 +52,7 @@ class Replica:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Return when it is ready."""
+        """Start the service and wait until it is ready."""
         serving = demo.running(["-m", "app"], self._project, self.port, **self._settings)
         self._running.enter_context(serving)
 
@@ -73,7 +73,7 @@ class Stack:
         self.port = demo.free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         config = (project / "deploy" / "nginx.conf").read_text("utf-8")
-        for number, replica in enumerate(replicas, 1):  # only addresses change
+        for number, replica in enumerate(replicas, 1):  # addresses are the only change
             config = config.replace(f"app-{number}:8000", f"127.0.0.1:{replica.port}")
         config = config.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         (directory / "nginx.conf").write_text(config, "utf-8")
@@ -103,7 +103,7 @@ def wait_for(address: str) -> None:
 
 @contextmanager
 def redis_server(project: Path) -> Iterator[str]:
-    """Start the server that the service's own tests start."""
+    """Run the Redis server of the service's own tests; yield its URL."""
     (server,) = project.glob(".venv/lib/**/valkey-server")
     port = demo.free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
@@ -127,7 +127,7 @@ def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
         settings = {
             "BROKER_URL": broker,
             "DATABASE_URL": database,
-            "HEARTBEAT_SECONDS": str(IDLE_SECONDS),  # silence between two beats
+            "HEARTBEAT_SECONDS": str(IDLE_SECONDS),  # the stream is silent in between
             "LOG_LEVEL": "warning",
         }
         replicas = [Replica(project, settings) for _ in range(2)]
@@ -139,8 +139,8 @@ def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
             yield stack
 
 
-class Person:
-    """Somebody with a browser, who comes through nginx."""
+class User:
+    """A user who reaches the service through nginx."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -151,17 +151,17 @@ class Person:
         account = {"email": email, "password": PASSWORD}
         (await self._client.post("/auth/register", json=account)).raise_for_status()
         form = {"username": email, "password": PASSWORD}
-        answer = (await self._client.post("/auth/token", data=form)).raise_for_status()
-        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        response = (await self._client.post("/auth/token", data=form)).raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     async def post(self) -> str | None:
-        """Publish an event and return its slug, if the service took it."""
+        """Create a post; return its slug, or None if the request failed."""
         slug = next(self._slugs)
         try:
-            answer = await self._client.post("/posts/", json={"title": "Hello", "slug": slug})
+            response = await self._client.post("/posts/", json={"title": "Hello", "slug": slug})
         except httpx.TransportError:
             return None
-        return slug if answer.is_success else None
+        return slug if response.is_success else None
 
     @asynccontextmanager
     async def socket(self) -> AsyncIterator[AsyncWebSocketSession]:
@@ -175,33 +175,33 @@ class Person:
 
 
 @asynccontextmanager
-async def person(address: str) -> AsyncIterator[Person]:
+async def signed_in_user(address: str) -> AsyncIterator[User]:
     async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=400) as client:
-        person = Person(client)
-        await person.sign_in()
-        yield person
+        user = User(client)
+        await user.sign_in()
+        yield user
 
 
-async def stay_idle(stack: Stack) -> None:
-    async with AsyncExitStack() as open_things:
-        ada = await open_things.enter_async_context(person(stack.address))
-        sockets = [await open_things.enter_async_context(ada.socket()) for _ in range(4)]
+async def check_idle_connections(stack: Stack) -> None:
+    async with AsyncExitStack() as exit_stack:
+        ada = await exit_stack.enter_async_context(signed_in_user(stack.address))
+        sockets = [await exit_stack.enter_async_context(ada.socket()) for _ in range(4)]
         assert all(replica.open_sockets() for replica in stack.replicas)
-        stream = open_things.enter_async_context
-        client = await stream(httpx.AsyncClient(base_url=stack.address, trust_env=False))
-        response = await stream(client.stream("GET", "/events/heartbeat", timeout=400))
+        enter = exit_stack.enter_async_context
+        client = await enter(httpx.AsyncClient(base_url=stack.address, trust_env=False))
+        response = await enter(client.stream("GET", "/events/heartbeat", timeout=400))
         lines = response.aiter_lines()
         started = time.monotonic()
-        beats = [await next_beat(lines), await next_beat(lines)]
+        ids = [await next_id(lines), await next_id(lines)]
         assert time.monotonic() - started > IDLE_SECONDS * 0.9
-        assert beats == ["1", "2"]
+        assert ids == ["1", "2"]
         slug = await ada.post()
         for socket in sockets:
             assert (await socket.receive_json(timeout=10))["data"]["slug"] == slug
         print(f"{len(sockets)} sockets and a stream were idle for {IDLE_SECONDS:.0f} s")
 
 
-async def next_beat(lines: AsyncIterator[str]) -> str:
+async def next_id(lines: AsyncIterator[str]) -> str:
     async for line in lines:
         if line.startswith("id: "):
             return line.removeprefix("id: ")
@@ -209,11 +209,14 @@ async def next_beat(lines: AsyncIterator[str]) -> str:
 
 
 def test_idle_sockets_and_streams_stay_open_and_events_reach_both_processes(stack: Stack) -> None:
-    asyncio.run(stay_idle(stack))
+    asyncio.run(check_idle_connections(stack))
 
 
-async def receive(ada: Person, received: list[str], connected: asyncio.Event) -> int:
-    """Collect slugs until the last one; come back with `resume` whenever the socket is closed."""
+async def receive(ada: User, received: list[str], connected: asyncio.Event) -> int:
+    """Collect slugs until cancelled; reconnect and resume when the socket closes.
+
+    Returns the number of connections.
+    """
     last_id, connections = None, 0
     while True:
         try:
@@ -227,28 +230,32 @@ async def receive(ada: Person, received: list[str], connected: asyncio.Event) ->
                     assert frame["type"] == "event", frame
                     last_id = frame["id"]
                     received.append(frame["data"]["slug"])
-        except (HTTPXWSException, httpx.TransportError, ExceptionGroup):  # of its task group
-            await asyncio.sleep(0.05)  # as a client waits before it comes back
+        except (
+            HTTPXWSException,
+            httpx.TransportError,
+            ExceptionGroup,
+        ):  # httpx-ws has a task group
+            await asyncio.sleep(0.05)  # clients wait before they reconnect
         except asyncio.CancelledError:
             return connections
 
 
-async def publish(ada: Person, published: list[str], failed: list[None]) -> None:
+async def keep_posting(ada: User, published: list[str], failed: list[None]) -> None:
     while True:
         slug = await ada.post()
         published.append(slug) if slug else failed.append(None)
         await asyncio.sleep(0.02)
 
 
-async def restart_everything(stack: Stack) -> None:
+async def check_rolling_restart(stack: Stack) -> None:
     received: list[str] = []
     published: list[str] = []
     failed: list[None] = []
     connected = asyncio.Event()
-    async with person(stack.address) as ada, person(stack.address) as bob:
+    async with signed_in_user(stack.address) as ada, signed_in_user(stack.address) as bob:
         receiving = asyncio.create_task(receive(ada, received, connected))
         await connected.wait()
-        publishing = asyncio.create_task(publish(bob, published, failed))
+        publishing = asyncio.create_task(keep_posting(bob, published, failed))
         await asyncio.sleep(0.5)
         await asyncio.to_thread(stack.reload)
         await asyncio.sleep(0.5)
@@ -267,7 +274,8 @@ async def restart_everything(stack: Stack) -> None:
         connections = await receiving
     lost = set(published) - set(received)
     print(
-        f"{len(published)} events, {len(lost)} lost, {len(received) - len(set(received))} twice,"
+        f"{len(published)} events, {len(lost)} lost,"
+        f" {len(received) - len(set(received))} duplicates,"
         f" {connections} connections, {len(failed)} requests failed"
     )
     assert lost == set()
@@ -275,5 +283,5 @@ async def restart_everything(stack: Stack) -> None:
     assert connections > 1
 
 
-def test_a_reload_and_a_rolling_restart_lose_no_event(stack: Stack) -> None:
-    asyncio.run(restart_everything(stack))
+def test_reload_and_rolling_restart_lose_no_event(stack: Stack) -> None:
+    asyncio.run(check_rolling_restart(stack))

@@ -1,4 +1,4 @@
-"""The service as its users meet it: a real server on a real port."""
+"""Real servers: the demo, the command of the README, and start-up without settings."""
 
 import itertools
 import os
@@ -25,7 +25,7 @@ def database(service: Path, directory: Path) -> str:
     return url
 
 
-def test_the_demo_uses_a_service_serves_it_until_ctrl_c_and_leaves_nothing(
+def test_demo_exercises_a_service_until_ctrl_c_and_removes_all_files(
     template: Path, directory: Path
 ) -> None:
     with subprocess.Popen(
@@ -42,15 +42,15 @@ def test_the_demo_uses_a_service_serves_it_until_ctrl_c_and_leaves_nothing(
             assert httpx.get(f"{address[0]}/docs", trust_env=False).is_success
         finally:
             process.send_signal(signal.SIGINT)
-            process.send_signal(signal.SIGINT)  # impatience leaves nothing behind either
-            last_words = process.stdout.read()
-    assert last_words == "\nStopped, and everything removed\n"
+            process.send_signal(signal.SIGINT)  # a second Ctrl-C must not interrupt the clean-up
+            last_lines = process.stdout.read()
+    assert last_lines == "\nStopped, all files removed\n"
     assert process.returncode == 0
     assert any("bob receives" in line and "post.created" in line for line in lines)
     assert list(directory.iterdir()) == []
 
 
-def test_the_demo_answers_arguments_that_it_does_not_know_with_its_usage(template: Path) -> None:
+def test_demo_rejects_unknown_arguments_with_its_usage(template: Path) -> None:
     ended = subprocess.run(
         [sys.executable, template / "demo.py", "--onec"],
         check=False,
@@ -63,11 +63,9 @@ def test_the_demo_answers_arguments_that_it_does_not_know_with_its_usage(templat
     ]
 
 
-def test_the_readmes_command_serves_it_and_reloads_what_changes(
-    service: Path, database: str
-) -> None:
+def test_readme_command_serves_and_reloads_changed_code(service: Path, database: str) -> None:
     (arguments,) = re.findall(
-        r"^uv run uvicorn (.*--reload)$",
+        r"^uv run uvicorn (\S+ --reload) ",
         (service / "README.md").read_text("utf-8"),
         re.MULTILINE,
     )
@@ -87,7 +85,7 @@ def test_the_readmes_command_serves_it_and_reloads_what_changes(
 
 
 def title(server: demo.Server) -> str | None:
-    """Return what the documentation shows, or None where the server is just ending."""
+    """Return the title of the API documentation, or None while the server restarts."""
     try:
         page = httpx.get(f"{server.address}/openapi.json", trust_env=False, timeout=60)
     except httpx.TransportError:
@@ -96,13 +94,13 @@ def title(server: demo.Server) -> str | None:
     return title
 
 
-def test_without_a_secret_key_it_ends_with_one_line_that_says_what_to_do(
+def test_service_without_secret_key_exits_with_one_line_that_names_the_setting(
     service: Path, directory: Path
 ) -> None:
     ended = subprocess.run(
         [service / ".venv" / "bin" / "python", "-m", "app"],
         check=False,
-        cwd=directory,  # where no .env is
+        cwd=directory,  # which has no .env file
         env=demo.project_environment(DATABASE_URL="sqlite+aiosqlite:///service.db"),
         encoding="utf-8",
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A collector that speaks OTLP over HTTP, and what a service sends to it."""
+"""A service sends traces and metrics to a collector, by OTLP over HTTP."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ import demo
 
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(120)]
 
-SECONDS = 60  # until what was counted has arrived
+TIMEOUT_SECONDS = 60
 PATH = "/posts/7"
 ROUTE = b"/posts/{post_id}"
 DECODE = """
@@ -28,7 +28,7 @@ from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.{0}.v1.{0}_service_pb2 import Export{1}ServiceRequest as Request
 print(MessageToJson(Request.FromString(sys.stdin.buffer.read())))
 """
-IMPORTED = """
+PRINT_IMPORTED = """
 import sys
 from fastapi.testclient import TestClient
 from app.main import app
@@ -39,9 +39,11 @@ print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
 
 
 class Collector(ThreadingHTTPServer):
+    """Keeps the first request per path that mentions the route."""
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
-        self.about_route = {path: Future[bytes]() for path in ("/v1/traces", "/v1/metrics")}
+        self.first_bodies = {path: Future[bytes]() for path in ("/v1/traces", "/v1/metrics")}
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -51,12 +53,12 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
-        first = self.server.about_route[self.path]
+        first = self.server.first_bodies[self.path]
         if ROUTE in body and not first.done():
             first.set_result(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
 
 @contextmanager
@@ -85,13 +87,13 @@ def decode(project: Path, kind: str, name: str, body: bytes) -> dict[str, Any]:
     return message
 
 
-def test_spans_and_metrics_of_a_request_arrive_and_no_token_does(project: Path) -> None:
+def test_collector_receives_spans_and_metrics_but_no_tokens(project: Path) -> None:
     port = demo.free_port()
     with collecting() as collector:
         settings = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
             "OTEL_LOGS_EXPORTER": "none",
-            "OTEL_METRIC_EXPORT_INTERVAL": "200",  # milliseconds, as the next
+            "OTEL_METRIC_EXPORT_INTERVAL": "200",  # milliseconds, as is the next
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "OTEL_SERVICE_NAME": "watched",
             "PORT": str(port),
@@ -100,7 +102,8 @@ def test_spans_and_metrics_of_a_request_arrive_and_no_token_does(project: Path) 
             httpx.get(f"{server.address}{PATH}?token=secret", trust_env=False)
             httpx.get(f"{server.address}{PATH}", trust_env=False)
             bodies = {
-                path: body.result(timeout=SECONDS) for path, body in collector.about_route.items()
+                path: body.result(timeout=TIMEOUT_SECONDS)
+                for path, body in collector.first_bodies.items()
             }
 
     traces = decode(project, "trace", "Trace", bodies["/v1/traces"])
@@ -113,5 +116,5 @@ def test_spans_and_metrics_of_a_request_arrive_and_no_token_does(project: Path) 
     assert "http.server.request.duration" in str(metrics)
 
 
-def test_unset_nothing_of_it_is_imported_though_it_is_installed(project: Path) -> None:
-    assert uv_run(project, "python", "-c", IMPORTED).splitlines()[-1] == "[]"
+def test_unconfigured_service_does_not_import_the_installed_telemetry_sdk(project: Path) -> None:
+    assert uv_run(project, "python", "-c", PRINT_IMPORTED).splitlines()[-1] == "[]"

@@ -1,8 +1,11 @@
-"""A service follows its template with cruft, and keeps what is its own."""
+"""cruft updates a service and keeps local edits."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ ANSWERS = '{"project_name": "The \\"Ñandú\\" \\\\ Service", "project_slug": "x
 
 @pytest.fixture
 def repository(sandbox: Sandbox, template: Path) -> Path:
-    """Give the template a history of its own."""
+    """Return a Git repository with a copy of the template."""
     repository = sandbox.directory / "repository"
     shutil.copytree(template, repository)
     sandbox.git(repository, "init", "--quiet")
@@ -27,42 +30,64 @@ def commit(sandbox: Sandbox, repository: Path) -> None:
     sandbox.git(repository, "commit", "--quiet", "--message", "All")
 
 
-def succeed(ended: subprocess.CompletedProcess[str]) -> None:
+def check_success(ended: subprocess.CompletedProcess[str]) -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-def test_an_update_brings_what_is_new_and_leaves_env_alone(
+def test_update_applies_template_changes_and_leaves_env_file_alone(
     sandbox: Sandbox, repository: Path
 ) -> None:
     project = create(sandbox, repository)
-    env = (project / ".env").read_text("utf-8")
-    succeed(sandbox.python("cruft", "check", cwd=project))
-    succeed(sandbox.python("cruft", "diff", "--exit-code", cwd=project))
+    env_file = (project / ".env").read_text("utf-8")
+    check_success(sandbox.python("cruft", "check", cwd=project))
+    check_success(sandbox.python("cruft", "diff", "--exit-code", cwd=project))
 
     for name in (".env.example", "README.md", "pyproject.toml"):
         with (repository / PRODUCT.name / name).open("a") as file:
             file.write("\n# new in the template\n")
-    # A filter that only the new template knows: both versions are rendered in one process.
+    # cruft renders both versions in one process; only the new one has the filter `new`.
     extension = repository / "fastapi_service_template.py"
     text = extension.read_text("utf-8")
     extension.write_text(text.replace('"quoted": quoted', '"quoted": quoted, "new": str'), "utf-8")
     with (repository / PRODUCT.name / "README.md").open("a") as file:
-        file.write("{{ 'new in the filters' | new }}\n")
+        file.write("{{ 'from the new filter' | new }}\n")
     commit(sandbox, repository)
-    succeed(sandbox.python("cruft", "update", "--skip-apply-ask", cwd=project))
+    check_success(sandbox.python("cruft", "update", "--skip-apply-ask", cwd=project))
 
     changed = sandbox.git(project, "status", "--porcelain").splitlines()
     names = [".cruft.json", ".env.example", "README.md", "pyproject.toml"]
     assert sorted(line[3:] for line in changed) == names
-    assert (project / "README.md").read_text("utf-8").endswith("new in the filters\n")
-    assert (project / ".env").read_text("utf-8") == env
-    succeed(sandbox.python("cruft", "check", cwd=project))
+    assert (project / "README.md").read_text("utf-8").endswith("from the new filter\n")
+    assert (project / ".env").read_text("utf-8") == env_file
+    check_success(sandbox.python("cruft", "check", cwd=project))
+
+
+def test_cruft_diff_prints_a_clean_patch(sandbox: Sandbox, repository: Path) -> None:
+    project = create(sandbox, repository)
+    edit(project)
+    commit(sandbox, project)
+    settings = {
+        "HOME": str(sandbox.home),
+        "COOKIECUTTER_CONFIG": str(sandbox.home / ".cookiecutterrc"),
+    }
+    diff = subprocess.run(
+        [sys.executable, "-m", "cruft", "diff"],
+        check=True,
+        cwd=project,
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert diff.stdout.startswith(b"diff --git ")
+    patch = sandbox.directory / "edits.patch"
+    patch.write_bytes(diff.stdout)
+    sandbox.git(project, "apply", "--check", str(patch))
 
 
 def create(sandbox: Sandbox, repository: Path, *options: str) -> Path:
     """Bake a service with cruft, commit it, and return it."""
     answers = ["--no-input", "--extra-context", ANSWERS]
-    succeed(sandbox.python("cruft", "create", str(repository), *answers, *options))
+    check_success(sandbox.python("cruft", "create", str(repository), *answers, *options))
     project = sandbox.services / "x"
     sandbox.git(project, "init", "--quiet")
     commit(sandbox, project)
@@ -70,9 +95,11 @@ def create(sandbox: Sandbox, repository: Path, *options: str) -> Path:
 
 
 def edit(project: Path) -> dict[str, str]:
-    """Do what teams do between two updates, and return what they wrote where."""
+    """Edit the service as its team would; return the new text of each file."""
+    readme = (project / "README.md").read_text("utf-8")
+    _, heading, *_ = re.findall(r"^## .*\n", readme, re.MULTILINE)
     edits = {
-        "README.md": ("## What it does\n", "## Who we are\n\nÑandú.\n\n## What it does\n"),
+        "README.md": (heading, f"## Who we are\n\nÑandú.\n\n{heading}"),
         "pyproject.toml": ('  "uvicorn[', '  "unidecode>=1.4",\n  "uvicorn['),
         "app/settings.py": ("    host: str", "    our_setting: int = 7\n\n    host: str"),
     }
@@ -85,7 +112,7 @@ def edit(project: Path) -> dict[str, str]:
 
 
 def check_edits(project: Path, edits: dict[str, str]) -> None:
-    """See that an update kept them, rejected nothing and left nothing to resolve."""
+    """Check that an update kept the edits, without rejects and conflicts."""
     for name, text in edits.items():
         assert text in (project / name).read_text("utf-8")
     assert list(project.rglob("*.rej")) == []
@@ -93,34 +120,37 @@ def check_edits(project: Path, edits: dict[str, str]) -> None:
         assert not path.is_file() or b"\n<<<<<<< " not in path.read_bytes()
 
 
-def all_but_edits(project: Path, edits: dict[str, str]) -> Contents:
-    left_out = edits.keys() | {".env", ".cruft.json"}
+def contents_without_edits(project: Path, edits: dict[str, str]) -> Contents:
+    excluded = edits.keys() | {".env", ".cruft.json"}
     return {
         path: content
         for path, content in contents(project).items()
-        if content is not None and path not in left_out and not path.startswith(".git/")
+        if content is not None and path not in excluded and not path.startswith(".git/")
     }
 
 
-def age(repository: Path) -> None:
-    """Take from the template what an older one did not have yet."""
+def make_older(repository: Path) -> None:
+    """Remove from the template what an older version might not have had yet."""
     product = repository / PRODUCT.name
-    for name in ("compose.yaml", "deploy/nginx.conf", "docs/kubernetes.md", "app/health.py"):
+    page = min((product / "docs").glob("*.md"))
+    for name in ("compose.yaml", "deploy/nginx.conf", "app/health.py", page):
         (product / name).unlink()
     readme = product / "README.md"
     text = readme.read_text("utf-8")
-    readme.write_text(text[: text.index("## Where things are")] + "## Testing\n", "utf-8")
+    readme.write_text(text[: text.rindex("\n## ")] + "\n## Last section\n", "utf-8")
     prompts = repository / "cookiecutter.json"
-    prompts.write_text(prompts.read_text("utf-8").replace("one sentence", "a few words"), "utf-8")
+    text = prompts.read_text("utf-8")
+    assert "Display name" in text
+    prompts.write_text(text.replace("Display name", "Name"), "utf-8")
 
 
-def test_an_update_from_an_old_tag_to_the_newest_keeps_local_edits_and_rejects_nothing(
+def test_update_from_an_old_tag_keeps_local_edits_without_rejects(
     sandbox: Sandbox, template: Path
 ) -> None:
     repository = sandbox.directory / "repository"
     shutil.copytree(template, repository)
     sandbox.git(repository, "init", "--quiet")
-    age(repository)
+    make_older(repository)
     commit(sandbox, repository)
     sandbox.git(repository, "tag", "2026.10")
     shutil.rmtree(repository / PRODUCT.name)
@@ -134,20 +164,20 @@ def test_an_update_from_an_old_tag_to_the_newest_keeps_local_edits_and_rejects_n
     commit(sandbox, project)
     assert sandbox.python("cruft", "check", "--checkout", "2026.11", cwd=project).returncode == 1
     update = ["update", "--skip-apply-ask", "--checkout", "2026.11"]
-    succeed(sandbox.python("cruft", *update, cwd=project))
+    check_success(sandbox.python("cruft", *update, cwd=project))
 
     check_edits(project, edits)
-    succeed(sandbox.python("cruft", "check", cwd=project))
+    check_success(sandbox.python("cruft", "check", cwd=project))
     new = sandbox.services / "new" / "x"
     options = ["--no-input", "--extra-context", ANSWERS, "--output-dir", str(new.parent)]
-    succeed(sandbox.python("cruft", "create", str(repository), *options))
-    assert all_but_edits(project, edits) == all_but_edits(new, edits)
+    check_success(sandbox.python("cruft", "create", str(repository), *options))
+    assert contents_without_edits(project, edits) == contents_without_edits(new, edits)
 
 
 @pytest.mark.parametrize(
     ("prompt", "value"), [("database", "postgresql"), ("broker", "redis"), ("ci", "gitlab")]
 )
-def test_an_answer_can_be_changed_later_and_back_without_a_reject(
+def test_answer_can_be_changed_and_changed_back_without_rejects(
     sandbox: Sandbox, repository: Path, prompt: str, value: str
 ) -> None:
     project = create(sandbox, repository)
@@ -156,17 +186,17 @@ def test_an_answer_can_be_changed_later_and_back_without_a_reject(
     default = json.loads((project / ".cruft.json").read_text("utf-8"))["context"]
     for answer in (value, default["cookiecutter"][prompt]):
         update = ["update", "--skip-apply-ask", "--variables-to-update"]
-        succeed(sandbox.python("cruft", *update, json.dumps({prompt: answer}), cwd=project))
+        check_success(sandbox.python("cruft", *update, json.dumps({prompt: answer}), cwd=project))
         check_edits(project, edits)
         new = sandbox.services / answer / "x"
         answers = json.dumps(json.loads(ANSWERS) | {prompt: answer})
         options = ["--no-input", "--extra-context", answers, "--output-dir", str(new.parent)]
-        succeed(sandbox.python("cruft", "create", str(repository), *options))
-        assert all_but_edits(project, edits) == all_but_edits(new, edits)
+        check_success(sandbox.python("cruft", "create", str(repository), *options))
+        assert contents_without_edits(project, edits) == contents_without_edits(new, edits)
         commit(sandbox, project)
 
 
-def test_an_edit_beside_a_line_that_an_answer_decides_is_a_conflict_to_resolve(
+def test_edit_next_to_a_line_that_depends_on_an_answer_is_reported_as_a_conflict(
     sandbox: Sandbox, repository: Path
 ) -> None:
     project = create(sandbox, repository)
@@ -177,7 +207,7 @@ def test_an_edit_beside_a_line_that_an_answer_decides_is_a_conflict_to_resolve(
     commit(sandbox, project)
 
     answers = ["--variables-to-update", '{"database": "postgresql"}']
-    succeed(sandbox.python("cruft", "update", "--skip-apply-ask", *answers, cwd=project))
+    check_success(sandbox.python("cruft", "update", "--skip-apply-ask", *answers, cwd=project))
 
     assert "UU pyproject.toml" in sandbox.git(project, "status", "--porcelain")
     assert f"<<<<<<< ours\n{ours}" in dependencies.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Bare Starlette: one route that answers JSON."""
+"""Bare Starlette: one route with a JSON response."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -6,8 +6,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 
-async def answer(_: Request) -> JSONResponse:
+async def health(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-app = Starlette(routes=[Route("/health/{probe}", answer)])
+app = Starlette(routes=[Route("/health/{probe}", health)])

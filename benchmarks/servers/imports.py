@@ -1,10 +1,10 @@
-"""Print an import of all libraries that the modules of the service import by themselves."""
+"""Print an import statement with all libraries that the modules of the service import directly."""
 
 import ast
 import sys
 from pathlib import Path
 
-import app.main  # noqa: F401 - with it come the others
+import app.main  # noqa: F401 - imports the other modules
 
 names = set()
 for name, module in sys.modules.items():
@@ -14,7 +14,7 @@ for name, module in sys.modules.items():
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module)
-foreign = {
+libraries = {
     name for name in names if name.partition(".")[0] not in {"app", *sys.stdlib_module_names}
 }
-print("import", ", ".join(sorted(foreign)))
+print("import", ", ".join(sorted(libraries)))

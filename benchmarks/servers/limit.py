@@ -1,4 +1,8 @@
-"""The limit: what the service does, with Starlette and the bare driver, and nothing besides."""
+"""The limit: the routes of the service with Starlette and the bare database driver, without checks.
+
+The service leaves `synchronous` of SQLite and `synchronous_commit` of PostgreSQL at their defaults.
+So does this server, because the rates of POST requests depend on when a commit reaches the disk.
+"""
 
 import json
 import os
@@ -15,17 +19,17 @@ from starlette.routing import Route
 
 URL = os.environ["DATABASE_URL"]
 KEY = os.environ["SECRET_KEY"]
-ME = "SELECT id, email, role FROM users WHERE id = $1"
-POSTS = """
+SELECT_USER = "SELECT id, email, role FROM users WHERE id = $1"
+SELECT_POSTS = """
     SELECT id, author_id, slug, title, body, created_at FROM posts ORDER BY id DESC LIMIT $1"""
-CREATE = """
+INSERT_POST = """
     INSERT INTO posts (author_id, slug, title, body, created_at)
     VALUES ($1, $2, $3, $4, $5) RETURNING id, author_id, slug, title, body, created_at"""
 COLUMNS = ("id", "author_id", "slug", "title", "body", "created_at")
 
 
 class Sqlite:
-    """One connection, and the one call of aiosqlite that is one round trip to its thread."""
+    """One connection; `execute_fetchall` takes a single round trip to its thread."""
 
     async def open(self) -> None:
         import aiosqlite
@@ -33,8 +37,7 @@ class Sqlite:
         path = URL.partition("///")[2]
         self.connection = await aiosqlite.connect(path, isolation_level=None)
         await self.connection.execute("PRAGMA journal_mode = WAL")
-        await self.connection.execute("PRAGMA synchronous = NORMAL")
-        await self.connection.execute("PRAGMA busy_timeout = 5000")
+        await self.connection.execute("PRAGMA busy_timeout = 5000")  # milliseconds
         await self.connection.execute("PRAGMA foreign_keys = ON")
 
     async def close(self) -> None:
@@ -43,7 +46,7 @@ class Sqlite:
     async def fetch(self, sql: str, *values: object) -> Sequence[Any]:
         return list(await self.connection.execute_fetchall(sql, values))
 
-    time = staticmethod(lambda value: value.isoformat(" "))
+    to_parameter = staticmethod(lambda time: time.isoformat(" "))
 
 
 class Postgresql:
@@ -51,7 +54,7 @@ class Postgresql:
         import asyncpg
 
         url = URL.replace("+asyncpg", "")
-        self.pool = await asyncpg.create_pool(url, min_size=16, max_size=16, reset=_nothing)
+        self.pool = await asyncpg.create_pool(url, min_size=16, max_size=16, reset=_skip_reset)
 
     async def close(self) -> None:
         await self.pool.close()
@@ -60,11 +63,11 @@ class Postgresql:
         rows: Sequence[Any] = await self.pool.fetch(sql, *values)
         return rows
 
-    time = staticmethod(lambda value: value)
+    to_parameter = staticmethod(lambda time: time)
 
 
-async def _nothing(_: object) -> None:
-    """Reset nothing when a connection is given back, which would be a round trip."""
+async def _skip_reset(_: object) -> None:
+    """Skip the reset of a connection that returns to the pool; it would take a round trip."""
 
 
 database = Sqlite() if URL.startswith("sqlite") else Postgresql()
@@ -77,50 +80,54 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
     await database.close()
 
 
-async def user(request: Request) -> Any:
+async def current_user(request: Request) -> Any:
     token = request.headers["authorization"].removeprefix("Bearer ")
     claims = jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_aud": False})
-    (row,) = await database.fetch(ME, int(claims["sub"]))
+    (row,) = await database.fetch(SELECT_USER, int(claims["sub"]))
     return row
 
 
-def post(row: Any) -> dict[str, object]:
+def to_json(row: Any) -> dict[str, object]:
     return dict(zip(COLUMNS, (*row[:-1], str(row[-1])), strict=True))
 
 
-async def live(_: Request) -> JSONResponse:
+async def health(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-async def me(request: Request) -> JSONResponse:
-    return JSONResponse(dict(zip(("id", "email", "role"), await user(request), strict=True)))
+async def read_me(request: Request) -> JSONResponse:
+    return JSONResponse(
+        dict(zip(("id", "email", "role"), await current_user(request), strict=True))
+    )
 
 
-async def posts(request: Request) -> JSONResponse:
-    await user(request)
+async def list_posts(request: Request) -> JSONResponse:
+    await current_user(request)
     limit = int(request.query_params.get("limit", 20))
-    rows = await database.fetch(POSTS, limit + 1)
-    more = len(rows) > limit
+    rows = await database.fetch(SELECT_POSTS, limit + 1)
+    has_more = len(rows) > limit
     rows = rows[:limit]
     return JSONResponse(
-        {"items": [post(row) for row in rows], "next": rows[-1][0] if more else None}
+        {"items": [to_json(row) for row in rows], "next": rows[-1][0] if has_more else None}
     )
 
 
 async def create_post(request: Request) -> JSONResponse:
-    author = await user(request)
+    author = await current_user(request)
     new = json.loads(await request.body())
-    now = database.time(datetime.now(UTC))
-    (row,) = await database.fetch(CREATE, author[0], new["slug"], new["title"], new["body"], now)
-    return JSONResponse(post(row), 201)
+    now = database.to_parameter(datetime.now(UTC))
+    (row,) = await database.fetch(
+        INSERT_POST, author[0], new["slug"], new["title"], new["body"], now
+    )
+    return JSONResponse(to_json(row), 201)
 
 
 app = Starlette(
     lifespan=lifespan,
     routes=[
-        Route("/health/{probe}", live),
-        Route("/auth/me", me),
-        Route("/posts/", posts),
+        Route("/health/{probe}", health),
+        Route("/auth/me", read_me),
+        Route("/posts/", list_posts),
         Route("/posts/", create_post, methods=["POST"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Run the server that the tests of the service would start, until standard input ends."""
+"""Run the PostgreSQL server of the service's tests until standard input closes; print its URL."""
 
 import sys
 

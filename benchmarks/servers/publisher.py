@@ -1,9 +1,9 @@
-"""The service, as `python -m app` runs it, with a route that publishes many events."""
+"""The service as `python -m app` runs it, with an additional route that publishes events."""
 
 import asyncio
 import time
 
-from app.__main__ import main
+from app.cli import main
 from app.main import app
 
 

@@ -1,4 +1,4 @@
-"""The textbook: FastAPI and SQLAlchemy's async session as their documentations write them."""
+"""The textbook: FastAPI and SQLAlchemy's async session as their documentation shows them."""
 
 import os
 from collections.abc import AsyncIterator
@@ -118,7 +118,7 @@ CurrentUser = Annotated[User, Depends(get_current_user)]
 
 @app.get("/health/live")
 @app.get("/health/ready")
-async def live() -> dict[str, str]:
+async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
@@ -131,8 +131,8 @@ async def read_me(current_user: CurrentUser) -> User:
 async def list_posts(session: SessionDep, _: CurrentUser, limit: int = 20) -> dict[str, object]:
     result = await session.execute(select(Post).order_by(Post.id.desc()).limit(limit + 1))
     posts = result.scalars().all()
-    more = len(posts) > limit
-    return {"items": posts[:limit], "next": posts[limit - 1].id if more else None}
+    has_more = len(posts) > limit
+    return {"items": posts[:limit], "next": posts[limit - 1].id if has_more else None}
 
 
 @app.post("/posts/", response_model=PostRead, status_code=status.HTTP_201_CREATED)

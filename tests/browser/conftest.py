@@ -30,8 +30,11 @@ def address(service: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def browser() -> Iterator[Browser]:
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
-        pytest.exit("No Chromium on the PATH: `apt-get install chromium` or the like", returncode=1)
-    # Containers run as root and have no namespaces for the sandbox; the page is our own.
+        pytest.exit(
+            "No Chromium on the PATH; install it, e.g. with `apt-get install chromium`",
+            returncode=1,
+        )
+    # Containers run as root without the namespaces that the sandbox needs; the page is trusted.
     options: dict[str, Any] = {"executable_path": chromium, "chromium_sandbox": False}
     with sync_playwright() as playwright, playwright.chromium.launch(**options) as browser:
         yield browser
@@ -39,19 +42,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_tab(browser: Browser, address: str) -> Iterator[OpenTab]:
-    """Open the playground in a window of its own; whatever the browser complains about fails."""
-    complaints: list[str] = []
+    """Open the playground in a new window; console errors and foreign requests fail the test."""
+    problems: list[str] = []
     tabs: list[Page] = []
 
     def open_tab(*, expected: Sequence[str] = (), **options: Any) -> Page:  # noqa: ANN401 - Playwright's
-        def complain(text: str) -> None:
+        def report(text: str) -> None:
             if not any(part in text for part in expected):
-                complaints.append(text)
+                problems.append(text)
 
         tab = browser.new_page(**options)
-        tab.on("pageerror", lambda error: complain(str(error)))
-        tab.on("console", lambda line: line.type == "error" and complain(line.text))
-        tab.on("request", lambda request: request.url.startswith(address) or complain(request.url))
+        tab.on("pageerror", lambda error: report(str(error)))
+        tab.on("console", lambda line: line.type == "error" and report(line.text))
+        tab.on("request", lambda request: request.url.startswith(address) or report(request.url))
         tab.goto(address)
         tabs.append(tab)
         return tab
@@ -59,4 +62,4 @@ def open_tab(browser: Browser, address: str) -> Iterator[OpenTab]:
     yield open_tab
     for tab in tabs:
         tab.context.close()
-    assert complaints == []
+    assert problems == []

@@ -22,18 +22,18 @@ def register(tab: Page) -> None:
 def publish(tab: Page, title: str) -> None:
     tab.get_by_label("Title").fill(title)
     tab.get_by_role("button", name="Publish").click()
-    expect(tab.locator("#post-said")).to_contain_text("Stored as post")
+    expect(tab.locator("#post-message")).to_contain_text("Created post")
 
 
-def test_the_heart_beats_without_signing_in(open_tab: OpenTab) -> None:
+def test_heartbeat_works_without_signing_in(open_tab: OpenTab) -> None:
     tab = open_tab()
     expect(tab.locator("#heartbeat-state")).to_have_text("open")
-    expect(tab.locator("#beats")).to_have_text("3")
+    expect(tab.locator("#heartbeat-count")).to_have_text("3")
     tab.get_by_role("button", name="Stop").click()
     expect(tab.locator("#heartbeat-state")).to_have_text("closed")
 
 
-def test_a_wrong_password_is_said_in_words(open_tab: OpenTab) -> None:
+def test_wrong_password_shows_the_message_of_the_service(open_tab: OpenTab) -> None:
     tab = open_tab(expected=["401"])
     tab.get_by_label("E-mail address").fill("nobody@example.com")
     tab.get_by_label("Password").fill("correct horse")
@@ -41,11 +41,11 @@ def test_a_wrong_password_is_said_in_words(open_tab: OpenTab) -> None:
     expect(tab.get_by_text("Unknown e-mail address or wrong password")).to_be_visible()
 
 
-def test_a_post_arrives_in_this_tab_and_in_a_second_one(open_tab: OpenTab) -> None:
+def test_post_arrives_in_this_tab_and_in_a_second_tab(open_tab: OpenTab) -> None:
     tab = open_tab()
     register(tab)
     with tab.expect_popup() as opened:
-        tab.get_by_role("link", name="Second tab").click()
+        tab.get_by_role("link", name="Open a second tab").click()
     second = opened.value
     expect(second.locator("#socket-state")).to_have_text("open")  # it is signed in already
     publish(tab, "Seen twice")
@@ -53,30 +53,31 @@ def test_a_post_arrives_in_this_tab_and_in_a_second_one(open_tab: OpenTab) -> No
         expect(each.locator("#frames .event")).to_contain_text('"title":"Seen twice"')
 
 
-def test_what_is_missed_while_away_is_resumed(open_tab: OpenTab) -> None:
+def test_reconnecting_client_resumes_missed_events(open_tab: OpenTab) -> None:
     tab, other = open_tab(), open_tab()
     register(tab)
     register(other)
     publish(tab, "Before")
     expect(tab.locator("#frames .event")).to_have_count(1)
-    tab.get_by_role("button", name="Lose the connection").click()
+    tab.get_by_role("button", name="Drop the connection").click()
     expect(tab.locator("#socket-state")).to_have_text("waiting")
-    expect(tab.locator("#socket-said")).to_contain_text("connecting again in 5.0 s")
+    expect(tab.locator("#socket-message")).to_contain_text("reconnecting in 5.0 s")
     publish(other, "First missed")
     publish(other, "Second missed")
-    expect(tab.locator("#socket-said")).to_have_text("Resumed: 2 missed events have arrived")
+    resumed = "Resumed: 2 missed events received"
+    expect(tab.locator("#socket-message")).to_have_text(resumed, timeout=15_000)
     expect(tab.locator("#frames .event")).to_have_count(3)
 
 
-def test_a_renewed_token_keeps_the_socket(open_tab: OpenTab) -> None:
+def test_refreshed_token_keeps_the_socket_open(open_tab: OpenTab) -> None:
     tab = open_tab()
     register(tab)
-    tab.get_by_role("button", name="Renew the token").click()
+    tab.get_by_role("button", name="Refresh the token").click()
     expect(tab.locator("#frames")).to_contain_text('"type":"authenticated"')
     expect(tab.locator("#socket-state")).to_have_text("open")
 
 
-def test_a_frame_of_ones_own_is_sent_and_answered(open_tab: OpenTab) -> None:
+def test_user_can_send_any_frame_and_sees_the_response(open_tab: OpenTab) -> None:
     tab = open_tab()
     register(tab)
     tab.get_by_label("Frame to send").fill('{"type": "nonsense"}')
@@ -85,48 +86,48 @@ def test_a_frame_of_ones_own_is_sent_and_answered(open_tab: OpenTab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "code"),
+    ("reason", "code"),
     [
         ("a binary frame, sent to /ws/echo", "1003"),
         ("no valid token", "1008"),
         ("ten bad frames in a row", "1008"),
         ("a frame that is too large", "1009"),
-        ("too many frames in a second", "4429"),
+        ("too many frames per second", "4429"),
         ("too many sockets of one user", "4429"),
     ],
 )
-def test_each_button_provokes_its_close_code(open_tab: OpenTab, why: str, code: str) -> None:
+def test_each_button_provokes_its_close_code(open_tab: OpenTab, reason: str, code: str) -> None:
     tab = open_tab()
     register(tab)
-    row = tab.locator(f'tr[data-why="{why}"]')
+    row = tab.locator(f'tr[data-reason="{reason}"]')
     row.get_by_role("button").click()
     expect(row.locator("td").last).to_have_text(code, timeout=15_000)
 
 
-def test_signing_out_closes_the_socket_with_4401_for_good(open_tab: OpenTab) -> None:
+def test_signing_out_closes_the_socket_with_4401_and_does_not_reconnect(open_tab: OpenTab) -> None:
     tab = open_tab()
     register(tab)
     tab.locator("#sign-out").click()
-    expect(tab.locator("#account-said")).to_have_text("Closed with 4401: sign in again")
-    expect(tab.locator('tr[data-why^="the token has expired"] td').last).to_have_text("4401")
+    expect(tab.locator("#account-message")).to_have_text("Closed with 4401: sign in again")
+    expect(tab.locator('tr[data-reason^="the token expired"] td').last).to_have_text("4401")
     expect(tab.get_by_role("button", name="Register")).to_be_visible()
     expect(tab.locator("#socket-state")).to_have_text("closed")
 
 
-def test_it_can_be_used_with_the_keyboard_alone(open_tab: OpenTab) -> None:
+def test_page_can_be_used_with_the_keyboard_alone(open_tab: OpenTab) -> None:
     tab = open_tab()
     expect(tab.get_by_label("E-mail address")).to_be_visible()
-    for _ in range(5):  # the link that skips, three others, then the first field
+    for _ in range(5):  # the skip link, three links, then the first field
         tab.keyboard.press("Tab")
     tab.keyboard.type(f"ada{next(numbers)}@example.com")
     tab.keyboard.press("Tab")
     tab.keyboard.type("correct horse battery")
-    for key in ("Tab", "Tab", "Enter"):  # beyond "Sign in" is "Register"
+    for key in ("Tab", "Tab", "Enter"):  # "Register" follows "Sign in"
         tab.keyboard.press(key)
     expect(tab.locator("#socket-state")).to_have_text("open")
 
 
-def test_every_control_has_a_name(open_tab: OpenTab) -> None:
+def test_every_control_has_an_accessible_name(open_tab: OpenTab) -> None:
     tab = open_tab()
     controls = tab.locator("button, input, textarea, a").all()
     names = [
@@ -139,27 +140,27 @@ def test_every_control_has_a_name(open_tab: OpenTab) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_is_wider_than_the_window(open_tab: OpenTab, width: int, scheme: str) -> None:
+def test_page_fits_the_width_of_the_window(open_tab: OpenTab, width: int, scheme: str) -> None:
     tab = open_tab(viewport={"width": width, "height": 800}, color_scheme=scheme)
     register(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_nothing_moves_for_those_who_want_that(open_tab: OpenTab) -> None:
+def test_page_respects_reduced_motion(open_tab: OpenTab) -> None:
     tab = open_tab(reduced_motion="reduce")
-    expect(tab.locator("#beats")).to_have_text("1")
+    expect(tab.locator("#heartbeat-count")).to_have_text("1")
     expect(tab.locator("#pulse")).to_have_css("animation-name", "none")
 
 
-def test_the_screenshot_of_the_readme_is_made(open_tab: OpenTab) -> None:
+def test_page_takes_the_screenshot_of_the_readme(open_tab: OpenTab) -> None:
     tab = open_tab(viewport={"width": 1120, "height": 900}, reduced_motion="reduce")
     register(tab)
     tab.get_by_role("button", name="Clear").click()
     publish(tab, "Hello")
     tab.get_by_role("button", name="Ping").click()
     expect(tab.locator("#frames")).to_contain_text("pong")
-    for why in ("no valid token", "a frame that is too large"):
-        tab.locator(f'tr[data-why="{why}"]').get_by_role("button").click()
-    expect(tab.locator("td.as-said")).to_have_count(2)
+    for reason in ("no valid token", "a frame that is too large"):
+        tab.locator(f'tr[data-reason="{reason}"]').get_by_role("button").click()
+    expect(tab.locator("td.expected")).to_have_count(2)
     tab.screenshot(path=SCREENSHOT, full_page=True)
     assert SCREENSHOT.stat().st_size < 200_000

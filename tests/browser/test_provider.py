@@ -1,4 +1,4 @@
-"""The playground of a service whose users an identity provider signs in."""
+"""The playground of a service with an identity provider."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -69,12 +69,12 @@ def address(project: Path, provider: Provider, workspace: Path) -> Iterator[str]
         yield server.address
 
 
-def test_who_pastes_a_token_of_the_provider_is_signed_in(
+def test_user_with_a_token_of_the_provider_is_signed_in(
     open_tab: OpenTab, provider: Provider
 ) -> None:
     tab = open_tab()
     tab.get_by_label("Access token").fill(provider.token)
-    tab.get_by_role("button", name="Use it").click()
+    tab.get_by_role("button", name="Use this token").click()
     expect(tab.locator("#socket-state")).to_have_text("open")
     expect(tab.locator("#role")).to_have_text("user")
     publish(tab, "Of the provider's user")
@@ -84,10 +84,10 @@ def test_who_pastes_a_token_of_the_provider_is_signed_in(
     expect(tab.locator("#socket-state")).to_have_text("closed")
 
 
-def test_what_is_no_token_is_said_in_words(open_tab: OpenTab) -> None:
+def test_invalid_token_shows_the_message_of_the_service(open_tab: OpenTab) -> None:
     tab = open_tab(expected=["401"])
     tab.get_by_label("Access token").fill("nonsense")
-    tab.get_by_role("button", name="Use it").click()
-    expect(tab.locator("#account-said")).to_have_text("The access token is not valid")
+    tab.get_by_role("button", name="Use this token").click()
+    expect(tab.locator("#account-message")).to_have_text("The access token is not valid")
     tab.reload()
     expect(tab.get_by_label("Access token")).to_be_visible()

@@ -1,4 +1,4 @@
-"""As in many an article: each test has an engine that nobody disposes of."""
+"""The style of many articles: every test has its own engine, which is never disposed."""
 
 from types import SimpleNamespace
 
@@ -39,13 +39,13 @@ async def ac(db_session):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("slug", ["first", "second", "second-again"])
-async def test_create(ac, slug):
+async def test_user_can_create_a_post(ac, slug):
     response = await ac.post("/posts/", json={"title": "Title", "body": "Body", "slug": slug})
     assert response.status_code == 201
     assert [post["slug"] for post in (await ac.get("/posts/")).json()["items"]] == [slug]
 
 
-async def test_a_synchronous_client_in_an_asynchronous_test():
+async def test_synchronous_client_works_in_an_asynchronous_test():
     assert TestClient(app).get("/health/live").status_code == 200
 
 
@@ -55,11 +55,11 @@ def started_client():
         yield client
 
 
-def test_ready(started_client):
+def test_started_service_is_ready(started_client):
     assert started_client.get("/health/ready").status_code == 200
 
 
-def test_heartbeat_in_chunks(started_client):
+def test_heartbeat_is_streamed_in_chunks(started_client):
     with started_client.stream("GET", "/events/heartbeat") as response:
         for chunk in response.iter_text():
             assert "event: heartbeat" in chunk

@@ -1,4 +1,4 @@
-"""The engine, the session and the clients are fixtures; the overrides end with each test."""
+"""Engine, session and clients are fixtures; overrides are cleared after each test."""
 
 from types import SimpleNamespace
 
@@ -63,7 +63,7 @@ def sync_client():
 
 
 @pytest.mark.asyncio
-async def test_create_and_read(http, author):
+async def test_author_can_create_and_read_a_post(http, author):
     response = await http.post("/posts/", json={"title": "A", "body": "B", "slug": "a"})
     assert response.status_code == 201, response.text
     assert response.json()["author_id"] == author.id
@@ -71,49 +71,49 @@ async def test_create_and_read(http, author):
 
 
 @pytest.mark.asyncio
-async def test_update_and_delete(http):
+async def test_author_can_update_and_delete_a_post(http):
     post = (await http.post("/posts/", json={"title": "A", "slug": "a"})).json()
     assert (await http.patch(f"/posts/{post['id']}", json={"body": "B"})).json()["body"] == "B"
     assert (await http.delete(f"/posts/{post['id']}")).status_code == 204
     assert (await http.get("/posts/")).json() == {"items": [], "next": None}
 
 
-async def test_me(http, author):
+async def test_current_user_is_the_override(http, author):
     assert (await http.get("/auth/me")).json()["email"] == author.email
 
 
-async def test_without_override_a_token_is_required():
+async def test_token_is_required_without_an_override():
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://test") as http:
         assert (await http.get("/auth/me")).status_code == 401
 
 
-def test_echo(sync_client):
+def test_echo_socket_echoes_text(sync_client):
     with sync_client.websocket_connect("/ws/echo") as websocket:
         websocket.send_text("hello")
         assert websocket.receive_text() == "Echo: hello"
 
 
-def test_json(sync_client):
+def test_json_socket_echoes_json(sync_client):
     with sync_client.websocket_connect("/ws/json") as websocket:
         websocket.send_json([1, "two"])
         assert websocket.receive_json() == {"status": "ok", "received": [1, "two"]}
 
 
-def test_notifications_without_token(sync_client):
+def test_notifications_without_a_token_close_with_1008(sync_client):
     with sync_client.websocket_connect("/ws/notifications") as websocket:
         with pytest.raises(WebSocketDisconnect) as refused:
             websocket.receive_text()
         assert refused.value.code == 1008
 
 
-def test_heartbeat(sync_client):
+def test_endless_heartbeat_can_be_streamed(sync_client):
     with sync_client.stream("GET", "/events/heartbeat") as response:
         for line in response.iter_lines():
             if line.startswith("data:"):
                 break
 
 
-def test_bounded_heartbeat():
+def test_bounded_heartbeat_can_be_read_at_once():
     with TestClient(app) as client:
         response = client.get("/events/heartbeat?count=1")
         assert response.text.count("event: heartbeat") == 1

@@ -1,30 +1,30 @@
-"""Tests that take the fixtures of the service's own conftest.py."""
+"""Tests with the fixtures of the generated conftest.py."""
 
 from app.auth.tokens import create_access_token
 from app.posts.models import Post
 from sqlalchemy import select
 
 
-async def test_the_client_is_signed_in(async_client, user):
+async def test_async_client_is_signed_in(async_client, user):
     assert (await async_client.get("/auth/me")).json()["id"] == user.id
 
 
-async def test_a_post_is_in_the_session_of_the_test(async_client, async_db, user):
+async def test_session_of_the_test_sees_a_created_post(async_client, async_db, user):
     response = await async_client.post("/posts/", json={"title": "A", "body": "B", "slug": "a"})
     assert response.status_code == 201
     post = await async_db.scalar(select(Post).where(Post.slug == "a"))
     assert post.author_id == user.id
 
 
-async def test_the_post_of_another_test_is_gone(async_client):
+async def test_post_of_another_test_is_rolled_back(async_client):
     assert (await async_client.get("/posts/")).json() == {"items": [], "next": None}
 
 
-def test_the_synchronous_client_is_signed_in(client, user):
+def test_synchronous_client_is_signed_in(client, user):
     assert client.get("/auth/me").json()["email"] == user.email
 
 
-def test_a_post_reaches_the_socket(client, user):
+def test_socket_receives_the_event_of_a_post(client, user):
     token = create_access_token(user.id, user.role)
     with client.websocket_connect(f"/ws/notifications?token={token}") as websocket:
         websocket.send_json({"type": "ping"})
@@ -36,12 +36,12 @@ def test_a_post_reaches_the_socket(client, user):
         assert event["data"]["id"] == created["id"]
 
 
-def test_the_synchronous_client_reads_the_first_heartbeat(client):
+def test_synchronous_client_reads_the_first_heartbeat(client):
     with client.stream("GET", "/events/heartbeat") as response:
         assert next(response.iter_lines()) == "event: heartbeat"
 
 
-def test_a_synchronous_test_sees_what_an_earlier_request_stored(client):
+def test_synchronous_client_sees_the_post_of_an_earlier_request(client):
     post = client.post("/posts/", json={"title": "A", "body": "B", "slug": "a"}).json()
     assert client.get(f"/posts/{post['id']}").json() == post
     assert client.delete(f"/posts/{post['id']}").status_code == 204

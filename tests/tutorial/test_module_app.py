@@ -1,4 +1,4 @@
-"""One engine, one app and the overrides at the top of the module; the engine is never disposed."""
+"""Engine, app and overrides are globals of the module; the engine is never disposed."""
 
 from types import SimpleNamespace
 
@@ -45,7 +45,7 @@ def http():
 
 
 @pytest.mark.asyncio
-async def test_create_read_update_delete():
+async def test_author_can_create_read_update_and_delete_a_post():
     post = {"title": "Title", "body": "Body", "slug": "slug"}
     async with http() as ac:
         response = await ac.post("/posts/", json=post)
@@ -61,44 +61,44 @@ async def test_create_read_update_delete():
         assert (await ac.get(url)).status_code == 404
 
 
-async def test_each_test_has_fresh_tables():
+async def test_tables_are_empty_in_each_test():
     async with http() as ac:
         assert (await ac.get("/posts/")).json()["items"] == []
 
 
-def test_a_post_through_the_synchronous_client():
+def test_synchronous_client_can_create_and_read_a_post():
     response = client.post("/posts/", json={"title": "Title", "slug": "slug"})
     assert response.status_code == 201
     assert client.get(f"/posts/{response.json()['id']}").status_code == 200
 
 
-def test_echo():
+def test_echo_socket_echoes_text():
     with client.websocket_connect("/ws/echo") as websocket:
         websocket.send_text("hello")
         assert websocket.receive_text() == "Echo: hello"
 
 
-def test_json():
+def test_json_socket_echoes_json():
     with client.websocket_connect("/ws/json") as websocket:
         websocket.send_json({"a": [1, None]})
         assert websocket.receive_json() == {"status": "ok", "received": {"a": [1, None]}}
 
 
-def test_notifications_refuse_who_has_no_token_on_receive():
+def test_notifications_without_a_token_close_on_receive():
     with client.websocket_connect("/ws/notifications") as websocket:
         with pytest.raises(WebSocketDisconnect) as refused:
             websocket.receive_json()
     assert refused.value.code == 1008
 
 
-def test_notifications_refuse_a_bad_token_around_the_whole_block():
+def test_notifications_with_a_bad_token_close_within_the_block():
     with pytest.raises(WebSocketDisconnect) as refused:
         with client.websocket_connect("/ws/notifications?token=bad") as websocket:
             websocket.receive_text()
     assert refused.value.code == 1008
 
 
-def test_heartbeat():
+def test_heartbeat_is_a_server_sent_event():
     with client.stream("GET", "/events/heartbeat") as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")

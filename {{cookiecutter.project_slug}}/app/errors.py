@@ -13,16 +13,16 @@ from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
 
-MOST_ERRORS = 20  # that one answer lists
+MAX_VALIDATION_ERRORS = 20  # in one response
 
 
 class ServiceError(Exception):
-    """An error that knows how it is answered: subclasses say what happened."""
+    """An error with an HTTP status and a WebSocket close code; subclasses say what happened."""
 
     status: ClassVar[HTTPStatus]
     detail: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = {}
-    close_code: ClassVar[int] = 1008  # how a WebSocket is refused: policy violation
+    close_code: ClassVar[int] = 1008  # policy violation (RFC 6455, 7.4.1)
 
 
 class NotFoundError(ServiceError):
@@ -44,12 +44,12 @@ class UnavailableError(ServiceError):
 
 
 class DatabaseUnavailableError(UnavailableError):
-    detail = "The database does not answer"
+    detail = "Database unavailable"
 
 
 @contextmanager
 def conflict(error: type[ConflictError]) -> Iterator[None]:
-    """Raise `error` where the database finds that a value which must be unique is taken."""
+    """Raise `error` on a violation of a unique constraint."""
     try:
         yield
     except IntegrityError as cause:
@@ -69,7 +69,7 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-# For FastAPI(responses=...): every route may answer a problem.
+# For FastAPI(responses=...): every route may respond with a problem.
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "Problem",
@@ -90,7 +90,7 @@ def problem(
 
 
 def _without_input(error: dict[str, Any]) -> dict[str, Any]:
-    """Keep what is said of an invalid input, which may be a password, or a megabyte of names."""
+    """Drop the invalid input, which may be a password, and shorten names that the client chose."""
     location = [part[:100] if isinstance(part, str) else part for part in error["loc"]]
     return {"type": error["type"], "loc": location, "msg": error["msg"][:200]}
 
@@ -102,7 +102,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> ProblemResponse:
-        # FastAPI also takes objects as details: they get a member of their own.
+        # FastAPI accepts any JSON as detail; anything but text gets a member of its own.
         if isinstance(error.detail, str):
             return problem(error.status_code, error.detail, error.headers)
         title = phrase(error.status_code)
@@ -110,24 +110,17 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-        errors = [_without_input(details) for details in error.errors()[:MOST_ERRORS]]
-        return problem(422, "The request is not valid", errors=errors)
+        errors = [_without_input(details) for details in error.errors()[:MAX_VALIDATION_ERRORS]]
+        return problem(422, "Invalid request", errors=errors)
 
     @app.exception_handler(DatabaseUnavailableError)
-    async def database_trouble(
+    async def database_unavailable(
         request: Request, error: DatabaseUnavailableError
     ) -> ProblemResponse:
-        # One line: an outage is told thousands of times.
+        # One line without a traceback: an outage fails thousands of requests.
         logger.error("%s: %r", error.detail, error.__cause__)
         return await service_error(request, error)
 
     @app.exception_handler(WebSocketDisconnect)
-    async def client_gone(_: WebSocket, __: WebSocketDisconnect) -> None:
-        """Nobody is left to be answered."""
-
-    @app.exception_handler(Exception)
-    async def unexpected(_: Request, __: Exception) -> ProblemResponse:
-        # The server logs the exception: Starlette raises it again once this answer is sent.
-        # The server then hangs up: a client that is not told would send its next request to nobody.
-        headers = {"Connection": "close"}
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed", headers)
+    async def client_disconnected(_: WebSocket, __: WebSocketDisconnect) -> None:
+        """Ignore it: there is nobody to respond to."""

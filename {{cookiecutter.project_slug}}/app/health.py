@@ -1,34 +1,38 @@
 import re
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth.health import check_issuer
-from app.database import Database
-from app.dependencies import get_database
-from app.engine import IN_MEMORY
+from app.database.dependencies import CurrentDatabase
 from app.errors import UnavailableError
-from app.realtime.health import check_broker
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
+ReadinessCheck = Callable[[], Awaitable[str]]
+"""Returns "ok" or "degraded"; raises `UnavailableError` if the service cannot serve requests."""
+
 
 class NotMigratedError(UnavailableError):
-    detail = "The database is not migrated; `alembic upgrade head` does it"
+    detail = "The database is not migrated; run `alembic upgrade head`"
+
+
+def add_readiness_check(app: FastAPI, name: str, check: ReadinessCheck) -> None:
+    """Include a component in `/health/ready`; for the lifespan of a feature's router."""
+    app.state.readiness_checks[name] = check
 
 
 @cache
 def outdated_revisions() -> frozenset[str]:
-    """Return all that another one follows; one not known here comes from a newer version.
+    """Return the revisions that have a successor; unknown ones come from a newer version.
 
-    They are read as text: to import Alembic takes a tenth of the time to start.
+    The files are read as text because importing Alembic would take a tenth of the start-up time.
     """
     text = "\n".join(path.read_text("utf-8") for path in VERSIONS.glob("*.py"))
     lines = re.findall(r"^down_revision\b.*", text, re.MULTILINE)
@@ -36,7 +40,7 @@ def outdated_revisions() -> frozenset[str]:
 
 
 async def check_migrated(session: AsyncSession) -> None:
-    """Raise `NotMigratedError` where a migration is missing."""
+    """Raise `NotMigratedError` if a migration is missing."""
     try:
         revisions = set(await session.scalars(text("SELECT version_num FROM alembic_version")))
     except DBAPIError as error:  # there is no such table
@@ -47,21 +51,23 @@ async def check_migrated(session: AsyncSession) -> None:
 
 @router.get("/live")
 async def live() -> dict[str, str]:
-    """Say that the process answers: restart it when this fails."""
+    """Respond if the process is alive: restart it when this fails."""
     return {"status": "ok"}
 
 
 @router.get("/ready")
-async def ready(
-    database: Annotated[Database, Depends(get_database)],
-    broker: Annotated[dict[str, str], Depends(check_broker)],
-) -> dict[str, str]:
-    """Say whether requests can be served: 503 names the part that is down.
+async def ready(request: Request, database: CurrentDatabase) -> dict[str, str]:
+    """Respond with 200 if requests can be served; 503 names the component that is down.
 
-    Degraded is a service whose events do not reach other processes for the time being.
+    The status is `degraded` while events do not reach other processes.
     """
+    components = {"database": "ok"}
+    # The hub registers last. It comes first here because the 503 of a service that is shutting
+    # down must not wait for the check of an unresponsive provider.
+    for name, check in reversed(request.app.state.readiness_checks.items()):
+        components[name] = await check()
     async with database.session(read_only=True) as session:
-        url = session.get_bind().engine.url
-        if url.database not in IN_MEMORY:  # pragma: no branch - only SQLite is, for tests
+        if not database.in_memory:  # pragma: no branch - only tests have such a database
             await check_migrated(session)
-    return {"status": "ok", "database": "ok"} | broker | await check_issuer()
+    status = "degraded" if "degraded" in components.values() else "ok"
+    return {"status": status} | components

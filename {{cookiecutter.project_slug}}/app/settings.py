@@ -21,27 +21,27 @@ ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
-    """A setting is missing or unsafe; the message is one line that names it and the way out."""
+    """A setting is missing or unsafe; the message is one line that names it and the remedy."""
 
 
-def _usable(url: str) -> str:
+def _validate_database_url(url: str) -> str:
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # whose texts may show a part of the password
-        raise ValueError("is no URL, such as sqlite+aiosqlite:///service.db") from None
+    except (ArgumentError, ValueError):  # their messages may contain the password
+        raise ValueError("is not a valid URL, e.g. sqlite+aiosqlite:///service.db") from None
     try:
         dialect = parsed.get_dialect()
         dialect.import_dbapi()
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ValueError(f"names a driver that is not installed ({error})") from None
+        raise ValueError(f"the driver is not installed ({error})") from None
     if not dialect.is_async:
-        raise ValueError("names a driver that is not asynchronous, as aiosqlite and asyncpg are")
+        raise ValueError("the driver is not async; use aiosqlite or asyncpg")
     return url
 
 
-def _sharing_a_broker(workers: int, info: ValidationInfo) -> int:
+def _validate_workers(workers: int, info: ValidationInfo) -> int:
     if workers > 1 and info.data.get("broker_url", "").startswith("memory:"):
-        raise ValueError("processes share no memory:// broker; set BROKER_URL, or WORKERS=1")
+        raise ValueError("processes cannot share a memory:// broker; set BROKER_URL or WORKERS=1")
     return workers
 
 
@@ -51,17 +51,17 @@ def _comma_separated(value: object) -> object:
     return value
 
 
-def _origin(text: str) -> str:
+def _validate_origin(text: str) -> str:
     if not ORIGIN.fullmatch(text):
-        raise ValueError("needs origins as browsers send them, such as https://app.example:8443")
+        raise ValueError("is not an origin as browsers send it, e.g. https://app.example:8443")
     return text
 
 
-Origin = Annotated[str, AfterValidator(_origin)]
+Origin = Annotated[str, AfterValidator(_validate_origin)]
 
 
 class Settings(AuthSettings, RealtimeSettings, BaseSettings):
-    """Environment variables of the same names in capitals; `.env` is read in development."""
+    """Environment variables of the same names in upper case, and the lines of `.env`."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -72,58 +72,52 @@ class Settings(AuthSettings, RealtimeSettings, BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    database_url: Annotated[str, AfterValidator(_usable)]
-    """SQLAlchemy URL with an asynchronous driver."""
+    database_url: Annotated[str, AfterValidator(_validate_database_url)]
+    """SQLAlchemy URL with an async driver."""
 
     database_connect_seconds: Annotated[float, Field(gt=0)] = 2
-    """How long a request waits for a new connection, or for one of the pool."""
+    """Timeout for opening a connection and for waiting for one from the pool."""
 
     database_pool_size: Annotated[int, Field(ge=1)] = 20
-    """Connections of one process, at most."""
+    """Maximum number of connections of one process."""
 
     database_recycle_seconds: Annotated[int, Field(ge=1)] = 1800
-    """Connections to a database server that are older are replaced."""
+    """Maximum age of a connection to a database server."""
 
     database_statement_seconds: Annotated[float, Field(gt=0)] = 2
-    """A database server cancels longer statements, and one that is silent is given up."""
+    """Statement timeout; connections to an unresponsive server are dropped."""
 
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
-    """Origins, separated by commas, whose pages may use this service from a browser."""
+    """Comma-separated origins whose pages may call this service from a browser (CORS)."""
 
     docs: bool = True
     """Serve `/docs`, `/redoc` and `/openapi.json`."""
 
-    broker_url: str = "memory://"
-    """Carries events from one process to the others."""
-
     host: str = "127.0.0.1"
-    """The address to listen on; `0.0.0.0` stands for all of this machine."""
+    """Address to listen on; `0.0.0.0` means all interfaces."""
 
     playground: bool = False
-    """Serve a page at `/` on which the service can be tried."""
+    """Serve the interactive demo page at `/`."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """The port to listen on; 0 lets the system choose."""
+    """Port to listen on; 0 means any free port."""
 
     log_format: Literal["text", "json"] = "text"
-    """How lines are written: `text` for people, `json` for programs."""
+    """Log format: `text` for people, `json` for programs."""
 
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
-    """The least that is logged: `debug`, `info`, `warning`, `error` or `critical`."""
+    """Minimum log level: `debug`, `info`, `warning`, `error` or `critical`."""
 
     stuck_peer_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
-    """A client that vanished or stopped reading is gone after that: `python -m app` sees to it."""
+    """`python -m app` drops clients that vanish or stop reading after this time."""
 
-    workers: Annotated[int, Field(ge=1), AfterValidator(_sharing_a_broker)] = 1
-    """Processes of `python -m app`."""
-
-    ws_max_frame_bytes: Annotated[int, Field(ge=1)] = 65536
-    """A larger frame from a client closes its socket with 1009."""
+    workers: Annotated[int, Field(ge=1), AfterValidator(_validate_workers)] = 1
+    """Number of processes of `python -m app`."""
 
 
 @cache
 def get_settings() -> Settings:
-    """Read the settings once. Raises `SettingsError`, never showing a value."""
+    """Read the settings once; raise `SettingsError`, which never shows a value."""
     try:
         return Settings()
     except ValidationError as error:
@@ -138,7 +132,7 @@ def _explain(error: ValidationError) -> str:
         name = ".".join(map(str, problem["loc"])).upper()
         if problem["type"] == "missing":
             meaning = Settings.model_fields[name.lower()].description
-            problems.append(f"{name} is not set; put it into .env or the environment. {meaning}")
+            problems.append(f"{name} is not set; add it to .env or the environment. {meaning}")
         else:
             problems.append(f"{name}: {problem['msg']}")
     return "Settings: " + "; ".join(problems)

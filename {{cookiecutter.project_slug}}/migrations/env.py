@@ -1,4 +1,4 @@
-"""Alembic's entry: `alembic upgrade head`, or the connection that a test brings along."""
+"""Alembic's environment; tests pass a connection of their own."""
 
 import asyncio
 from typing import Literal
@@ -7,15 +7,17 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app import main  # noqa: F401 - imports every feature, and with it every table
-from app.database import Base, UtcDateTime
-from app.engine import create_engine, is_outage
+from app import main  # noqa: F401 - imports every feature and so every table
+from app.database import Base
+from app.database.base import UtcDateTime
+from app.database.engine import create_migration_engine
+from app.database.outages import is_outage
 from app.errors import DatabaseUnavailableError
 from app.settings import SettingsError, get_settings
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Write our own type into new migrations as what it is in the database."""
+    """Render `UtcDateTime` as the type that it has in the database."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
@@ -27,13 +29,11 @@ def migrate(connection: Connection) -> None:
         target_metadata=Base.metadata,
         render_item=render_item,
         render_as_batch=True,  # SQLite alters a table by copying it
-        transactional_ddl=True,  # also on SQLite: app.database begins transactions properly
+        transactional_ddl=True,  # also on SQLite, whose engine begins transactions itself
     )
     with context.begin_transaction():
         context.run_migrations()
-        if (
-            connection.dialect.name == "sqlite"
-        ):  # pragma: no branch - the tests may know SQLite only
+        if connection.dialect.name == "sqlite":  # pragma: no branch - one database per service
             refuse_broken_references(connection)
 
 
@@ -44,8 +44,7 @@ def refuse_broken_references(connection: Connection) -> None:
 
 
 async def migrate_database() -> None:
-    # To alter a table SQLite copies and drops it, which would delete what refers to its rows.
-    engine = create_engine(get_settings().database_url, migrating=True)
+    engine = create_migration_engine(get_settings().database_url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(migrate)
@@ -64,4 +63,4 @@ else:
         reason = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
         if not is_outage(reason):
             raise
-        raise CommandError(f"The database does not answer: {reason}".rstrip(": ")) from error
+        raise CommandError(f"Database unavailable: {reason}".rstrip(": ")) from error

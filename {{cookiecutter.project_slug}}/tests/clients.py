@@ -1,4 +1,4 @@
-"""How the tests reach the service; the fixtures of conftest.py hand these out."""
+"""The clients and servers behind the fixtures of conftest.py."""
 
 import asyncio
 import socket
@@ -14,9 +14,9 @@ from httpx_ws.transport import ASGIWebSocketTransport
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from app.__main__ import configure
+from app.server.process import configure
 from app.settings import get_settings
-from tests.mistakes import impatient
+from tests.mistakes import refuse_endless_responses
 
 BASE_URL = "http://testserver"
 
@@ -26,7 +26,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def http_client(app: ASGIApp, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(impatient(app))
+    transport = httpx.ASGITransport(refuse_endless_responses(app))
     return httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
 
 
@@ -39,10 +39,10 @@ async def websocket(
     headers: dict[str, str] | None = None,
     subprotocols: Sequence[str] = (),
 ) -> AsyncIterator[AsyncWebSocketSession]:
-    """Open a WebSocket in the running loop."""
+    """Open a WebSocket in the running event loop."""
     transport = ASGIWebSocketTransport(app)
     headers = (headers or {}) | (bearer(token) if token else {})
-    if subprotocols:  # the transport would keep the blanks that httpx-ws puts between them
+    if subprotocols:  # the transport would keep the spaces that httpx-ws inserts
         headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
     session: AsyncWebSocketSession
     try:
@@ -52,11 +52,11 @@ async def websocket(
         ):
             yield session
     except ExceptionGroup as group:
-        raise the_only_error(group) from None
+        raise unwrap(group) from None
 
 
-def the_only_error(error: Exception) -> Exception:
-    """Unpack what task groups have wrapped around one error."""
+def unwrap(error: Exception) -> Exception:
+    """Remove the exception groups that task groups wrap around a single error."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
@@ -64,9 +64,9 @@ def the_only_error(error: Exception) -> Exception:
 
 @asynccontextmanager
 async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIterator[str]:
-    """Serve in the running loop, on an ephemeral port unless there is a listener already.
+    """Serve in the running event loop, by default on an ephemeral port; yield the address.
 
-    Yield the address. What uvicorn's own server does more than that is to wait, for signals too.
+    Unlike `uvicorn.Server`, it installs no signal handlers and polls no timer.
     """
     config = configure(get_settings())
     config.app, config.lifespan = app, "off"
@@ -85,8 +85,8 @@ async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIte
 
 
 @contextmanager
-def running_in_thread(loop: asyncio.AbstractEventLoop) -> Iterator[BlockingPortal]:
-    """Run an event loop that is at rest, so that synchronous code can call into it."""
+def run_in_thread(loop: asyncio.AbstractEventLoop) -> Iterator[BlockingPortal]:
+    """Run an idle event loop in a thread, so that synchronous code can call into it."""
     opened: Future[BlockingPortal] = Future()
 
     async def stay_open() -> None:

@@ -1,10 +1,11 @@
-"""Fixtures for all tests: a database whose changes are undone, users, clients of every kind."""
+"""Fixtures for all tests: a database that is rolled back, users, and clients of every kind."""
 
 import asyncio
 import itertools
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,44 +16,63 @@ from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
 
 from app.auth.bearer import bearer_token
 from app.auth.models import Role, User
 from app.database import Database
-from app.engine import create_engine
+from app.database.engine import create_engine
+from app.database.outages import ReadOnlySessionError
+from app.database.sessions import GuardedSession, refuse_statements
 from app.main import app as service
 from app.settings import Settings, get_settings
 from tests import clients, mistakes, users
 
 pytest_plugins = ["tests.databases"]
 
+WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+
 MakeUser = Callable[..., Awaitable[User]]
 MakeToken = Callable[..., str]
+TraceStatements = Callable[
+    [AsyncConnection, Callable[[str], None]], AbstractAsyncContextManager[None]
+]
 WsConnect = Callable[..., AbstractAsyncContextManager[AsyncWebSocketSession]]
 
-# Nothing has read the settings yet: the tests see neither .env nor what this shell exports.
-Settings.model_config["env_file"] = None
-others = {
-    name: os.environ[name] for name in os.environ if name.lower() not in Settings.model_fields
-}
-os.environ.clear()
-os.environ.update(others)
-os.environ |= users.ENVIRONMENT
-os.environ["NO_PROXY"] = "*"  # the tests talk to nobody but this machine
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> Iterator[pytest.MonkeyPatch]:
+    """Lower-level fixture: hide `.env` and the shell's settings; set those of the tests."""
+    with isolated_environment() as environment:
+        yield environment
+
+
+@contextmanager
+def isolated_environment() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setitem(Settings.model_config, "env_file", None)
+        for name in list(os.environ):
+            if name.lower() in Settings.model_fields:
+                environment.delenv(name)
+        users.configure(environment)
+        environment.setenv("NO_PROXY", "*")  # the tests talk only to this machine
+        yield environment
 
 
 @pytest_asyncio.fixture(scope="session")
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Lower-level fixture: the engine of the database that all tests of this process share."""
     engine = create_engine(database_url)
+    event.listen(engine.sync_engine, "before_cursor_execute", refuse_writes)
     yield engine
     await engine.dispose()
 
 
 @pytest_asyncio.fixture
 async def async_db(engine: AsyncEngine, async_create_tables: None) -> AsyncIterator[AsyncSession]:
-    """A session in a transaction that is never committed: its own commits release savepoints."""
+    """A session that is rolled back after the test; its own commits release savepoints."""
     async with engine.connect() as connection:
         await connection.begin()
         async with AsyncSession(
@@ -63,37 +83,61 @@ async def async_db(engine: AsyncEngine, async_create_tables: None) -> AsyncItera
 
 @pytest_asyncio.fixture
 async def clean_database(clean_database_url: str) -> AsyncIterator[Database]:
-    """A database of its own, for what needs real commits or several connections at once."""
+    """A separate, migrated database, for tests of real commits or concurrent connections."""
     database = Database(clean_database_url)
     yield database
     await database.close()
 
 
+def refuse_writes(connection: Connection, _: object, statement: str, *__: object) -> None:
+    """Raise the error of a read-only session: GET requests share a connection that can write."""
+    if connection.info.get("read_only") and WRITES.match(statement):
+        raise ReadOnlySessionError
+
+
 class SharedDatabase(Database):
     """Serves every request and every socket from the session of the test."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, engine: AsyncEngine) -> None:
+        self.engine = self.write_engine = engine
         self._session = session
         self._loop = asyncio.get_running_loop()
+        session.info["database"] = self
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
         mistakes.refuse_another_loop(self._loop)
         savepoint = await self._session.begin_nested()
+        connection = await self._session.connection()
+        outer = connection.info.get("read_only", False)
+        connection.info["read_only"] = self._session.info["read_only"] = read_only
         try:
             yield self._session
         finally:
-            if self._session.in_nested_transaction():  # it was not committed
+            connection.info["read_only"] = self._session.info["read_only"] = outer
+            if self._session.in_nested_transaction():  # not committed
                 await savepoint.rollback()
+
+    @asynccontextmanager
+    async def socket_session(self) -> AsyncIterator[AsyncSession]:
+        mistakes.refuse_another_loop(self._loop)
+        session = AsyncSession(sync_session_class=GuardedSession, info={"database": self})
+        refuse_statements(session, "a session must not stay open with a WebSocket")
+        yield session
+
+    @asynccontextmanager
+    async def hot_connection(self) -> AsyncIterator[PoolProxiedConnection]:
+        connection = await self._session.connection()
+        yield await connection.get_raw_connection()
 
 
 @pytest_asyncio.fixture
-async def app(async_db: AsyncSession, issuer: None) -> AsyncIterator[FastAPI]:
-    """The service, started. What a test overrides is as before when the test ends."""
+async def app(async_db: AsyncSession, engine: AsyncEngine, issuer: None) -> AsyncIterator[FastAPI]:
+    """The started application; dependency overrides are removed after the test."""
     overrides, service.dependency_overrides = service.dependency_overrides, {}
     lifespan = service.router.lifespan_context
     async with lifespan(service):
-        service.state.database = SharedDatabase(async_db)
+        service.state.database = SharedDatabase(async_db, engine)
         service.router.lifespan_context = mistakes.refuse_second_start
         yield service
     service.router.lifespan_context = lifespan
@@ -101,8 +145,8 @@ async def app(async_db: AsyncSession, issuer: None) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def settings_read_anew() -> Iterator[None]:
-    """Have the environment of the test count, and no other test notice."""
+def fresh_settings() -> Iterator[None]:
+    """Read the settings again, so that environment variables set by this test count."""
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
@@ -110,7 +154,7 @@ def settings_read_anew() -> Iterator[None]:
 
 @pytest.fixture
 def make_user(async_db: AsyncSession) -> MakeUser:
-    """Store a user: `users.new_user` says what can be chosen."""
+    """A function that stores a user; see `users.new_user` for its options."""
     numbers = itertools.count(1)
 
     async def make(name: str | None = None, **options: Any) -> User:
@@ -124,49 +168,53 @@ def make_user(async_db: AsyncSession) -> MakeUser:
 
 @pytest_asyncio.fixture
 async def user(make_user: MakeUser) -> User:
+    """A stored user, who is signed in with `async_client` and `client`."""
     return await make_user("user@example.com")
 
 
 @pytest_asyncio.fixture(scope="session")
 async def issuer() -> AsyncIterator[None]:
-    """Whoever issues the tokens is there."""
+    """Lower-level fixture: run the issuer of the tokens."""
     async with users.issuer():
         yield
 
 
 @pytest.fixture
 def make_token(issuer: None) -> MakeToken:
-    """Mint a user's access token; claims can be changed, and left out by None."""
+    """A function that issues a user's access token; keyword arguments replace claims."""
     return users.mint
 
 
 @pytest.fixture
 def auth_headers(user: User, make_token: MakeToken) -> dict[str, str]:
+    """The `Authorization` header of `user`."""
     return clients.bearer(make_token(user))
 
 
 @pytest_asyncio.fixture
 async def admin_headers(make_user: MakeUser, make_token: MakeToken) -> dict[str, str]:
+    """The `Authorization` header of an admin."""
     return clients.bearer(make_token(await make_user(role=Role.ADMIN)))
 
 
-@pytest.fixture
-def queries(engine: AsyncEngine, auth_headers: dict[str, str]) -> Iterator[list[str]]:
-    """What the database is asked to read, once there is a user."""
-    asked: list[str] = []
+@pytest_asyncio.fixture
+async def queries(
+    async_db: AsyncSession, auth_headers: dict[str, str], trace_statements: TraceStatements
+) -> AsyncIterator[list[str]]:
+    """The SELECT statements that reach the database, once `user` is stored."""
+    selects: list[str] = []
 
-    def note(_: object, __: object, statement: str, *___: object) -> None:
+    def note(statement: str) -> None:
         if statement.startswith("SELECT"):
-            asked.append(statement)
+            selects.append(statement)
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
+    async with trace_statements(await async_db.connection(), note):
+        yield selects
 
 
 @pytest.fixture
 def signed_in(app: FastAPI, user: User, make_token: MakeToken) -> dict[str, str]:
-    """Headers whose requests are `user`'s by dependency override; other requests are not."""
+    """Lower-level fixture: headers that sign requests in as `user` by a dependency override."""
 
     async def signed_in_token(connection: HTTPConnection) -> str | None:
         if "X-Signed-In" in connection.headers and "Authorization" not in connection.headers:
@@ -179,33 +227,34 @@ def signed_in(app: FastAPI, user: User, make_token: MakeToken) -> dict[str, str]
 
 @pytest_asyncio.fixture
 async def async_client(app: FastAPI, signed_in: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """Signed in as `user`, in the loop and the transaction of the test."""
+    """An HTTP client signed in as `user`, in the event loop and the transaction of the test."""
     async with clients.http_client(app, signed_in) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def anonymous_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Nobody, but for requests that carry `auth_headers`."""
+    """An HTTP client that is not signed in, except for requests with `auth_headers`."""
     async with clients.http_client(app) as client:
         yield client
 
 
 @pytest.fixture
 def ws_connect(app: FastAPI) -> WsConnect:
-    """Open WebSockets in the loop and the transaction of the test."""
+    """A function that opens a WebSocket in the event loop and the transaction of the test."""
     return partial(clients.websocket, app)
 
 
 @pytest_asyncio.fixture
 async def live_server(app: FastAPI) -> AsyncIterator[str]:
-    """The address of a real server in the loop and the transaction of the test."""
+    """The address of a real server in the event loop and the transaction of the test."""
     async with clients.live_server(app) as address:
         yield address
 
 
 @pytest_asyncio.fixture
 async def loop() -> asyncio.AbstractEventLoop:
+    """Lower-level fixture: the event loop of the tests."""
     return asyncio.get_running_loop()
 
 
@@ -216,12 +265,12 @@ def client(
     loop: asyncio.AbstractEventLoop,
     request: pytest.FixtureRequest,
 ) -> Iterator[TestClient]:
-    """Starlette's TestClient for synchronous tests: as `async_client`, in the same transaction.
+    """Starlette's TestClient for synchronous tests, signed in like `async_client`.
 
-    A TestClient starts a loop of its own, where the connection of the test is of no use.
+    An ordinary TestClient starts an event loop of its own, which cannot use the test's connection.
     """
     if request.node.get_closest_marker("asyncio"):
-        pytest.fail("`client` would block this `async def` test: take `async_client`")
-    client = mistakes.SynchronousClient(mistakes.impatient(app), headers=signed_in)
-    with clients.running_in_thread(loop) as client.portal:
+        pytest.fail("`client` would block this `async def` test: use `async_client`")
+    client = mistakes.SynchronousClient(mistakes.refuse_endless_responses(app), headers=signed_in)
+    with clients.run_in_thread(loop) as client.portal:
         yield client

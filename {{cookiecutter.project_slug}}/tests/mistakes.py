@@ -1,4 +1,4 @@
-"""Mistakes that are easy to make and hard to see in tests of asynchronous code: they are named."""
+"""Detect common mistakes in async tests and raise errors that name the remedy."""
 
 import asyncio
 from contextvars import ContextVar
@@ -7,39 +7,39 @@ from typing import Any, NoReturn
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATIENCE = 2  # seconds, with an event stream that is to be read to its end
+STREAM_SECONDS = 2  # until an event stream that is read to its end is called endless
 
 _streaming: ContextVar[bool] = ContextVar("streaming", default=False)
 
 
 class MistakeError(Exception):
-    """The test is wrong, not the service; the message says what to write instead."""
+    """The mistake is in the test, not in the service; the message says what to write instead."""
 
 
-def impatient(app: ASGIApp) -> ASGIApp:
-    """Refuse to wait for the end of an event stream that has none."""
+def refuse_endless_responses(app: ASGIApp) -> ASGIApp:
+    """Raise `MistakeError` if a test waits for the end of an endless event stream."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         async def watch(message: Message) -> None:
             if (b"content-type", b"text/event-stream") in [
                 (name, value.partition(b";")[0]) for name, value in message.get("headers", ())
             ]:
-                deadline.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                deadline.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS)
             await send(message)
 
         async with asyncio.timeout(None) as deadline:
             await app(scope, receive, send if _streaming.get() else watch)
 
-    async def name_it(scope: Scope, receive: Receive, send: Send) -> None:
+    async def explain(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await run(scope, receive, send)
         except TimeoutError:
             raise MistakeError(
-                f"{scope['path']} never ends, and `get` waits for the end: read it with"
-                " `client.stream` or from `live_server`, or bound it with ?count="
+                f"{scope['path']} never ends, but `get` waits for its end: read it with"
+                " `client.stream` or from `live_server`, or limit it with ?count="
             ) from None
 
-    return name_it
+    return explain
 
 
 class SynchronousClient(TestClient):
@@ -54,10 +54,12 @@ class SynchronousClient(TestClient):
 def refuse_another_loop(loop: asyncio.AbstractEventLoop) -> None:
     if asyncio.get_running_loop() is not loop:
         raise MistakeError(
-            "TestClient(app) has an event loop of its own, where the session of the test is of no"
-            " use: take the fixture `client`"
+            "TestClient(app) runs its own event loop, which cannot use the session of the test: use"
+            " the fixture `client`"
         )
 
 
 def refuse_second_start(_: object) -> NoReturn:
-    raise MistakeError("the service runs already: take the fixture `client`, not TestClient(app)")
+    raise MistakeError(
+        "the service is already running: use the fixture `client`, not TestClient(app)"
+    )

@@ -1,6 +1,7 @@
-"""The fixtures keep the promises that other tests rely on."""
+"""Guarantees of the fixtures that other tests rely on."""
 
 import asyncio
+import os
 from http import HTTPStatus
 
 import httpx
@@ -15,12 +16,12 @@ from app.auth.models import User
 from app.settings import Settings, get_settings
 from tests import clients
 from tests.clients import bearer
-from tests.conftest import MakeToken, MakeUser
+from tests.conftest import MakeToken, MakeUser, isolated_environment
 from tests.users import new_user
 
 
 @pytest.mark.parametrize("run", ["first", "second"])
-async def test_what_one_test_commits_the_next_one_does_not_see(
+async def test_commits_of_a_test_are_invisible_to_the_next(
     run: str, async_db: AsyncSession
 ) -> None:
     assert await async_db.scalar(select(func.count(User.id))) == 0
@@ -37,7 +38,7 @@ async def test_what_one_test_commits_the_next_one_does_not_see(
     assert await async_db.scalar(select(func.count(User.id))) == 2
 
 
-async def test_each_client_is_who_it_says(
+async def test_clients_are_signed_in_as_documented(
     async_client: httpx.AsyncClient,
     anonymous_client: httpx.AsyncClient,
     auth_headers: dict[str, str],
@@ -52,7 +53,7 @@ async def test_each_client_is_who_it_says(
     assert anonymous.status_code == HTTPStatus.UNAUTHORIZED
 
 
-async def test_a_request_with_a_token_is_whose_the_token_is(
+async def test_token_of_a_request_overrides_the_signed_in_user(
     async_client: httpx.AsyncClient, make_user: MakeUser, make_token: MakeToken
 ) -> None:
     other = await make_user()
@@ -62,14 +63,14 @@ async def test_a_request_with_a_token_is_whose_the_token_is(
     assert me.json()["id"] == other.id
 
 
-async def test_a_real_server_is_in_the_transaction_of_the_test(
+async def test_live_server_shares_the_transaction_of_the_test(
     live_server: str, auth_headers: dict[str, str], user: User
 ) -> None:
     async with httpx.AsyncClient(base_url=live_server, headers=auth_headers) as client:
         assert (await client.get("/auth/me")).json()["id"] == user.id
 
 
-async def test_a_socket_offers_the_protocols_that_its_test_names() -> None:
+async def test_socket_offers_the_requested_subprotocols() -> None:
     app = FastAPI()
 
     @app.websocket("/offered")
@@ -81,24 +82,34 @@ async def test_a_socket_offers_the_protocols_that_its_test_names() -> None:
         assert await socket.receive_json(timeout=2) == ["v1", "v2"]
 
 
-async def test_an_override_ends_with_its_test(app: FastAPI) -> None:
+async def test_overrides_are_empty_at_the_start_of_a_test(app: FastAPI) -> None:
     assert app.dependency_overrides == {}
 
 
-def test_the_synchronous_client_is_signed_in_too(client: TestClient, user: User) -> None:
+def test_synchronous_client_is_signed_in(client: TestClient, user: User) -> None:
     assert client.get("/auth/me").json()["id"] == user.id
 
 
-async def test_the_synchronous_client_is_refused_to_an_asynchronous_test(
+async def test_synchronous_client_is_refused_in_an_async_test(
     request: pytest.FixtureRequest,
     app: FastAPI,
     signed_in: dict[str, str],
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    with pytest.raises(pytest.fail.Exception, match="take `async_client`"):
+    with pytest.raises(pytest.fail.Exception, match="use `async_client`"):
         request.getfixturevalue("client")
 
 
-def test_no_setting_comes_from_outside(database_url: str) -> None:
+def test_settings_come_from_the_tests_alone(database_url: str) -> None:
     assert Settings.model_config["env_file"] is None
     assert get_settings().database_url == database_url
+
+
+def test_settings_of_the_shell_are_hidden_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKERS", "3")
+    monkeypatch.setenv("log_level", "debug")
+    with isolated_environment():
+        assert not {"WORKERS", "log_level"} & os.environ.keys()
+
+    assert os.environ["WORKERS"] == "3"
+    assert os.environ["log_level"] == "debug"

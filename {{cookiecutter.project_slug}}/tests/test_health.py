@@ -6,21 +6,36 @@ from fastapi import FastAPI
 from sqlalchemy import make_url, text
 
 from app.database import Database
+from app.health import add_readiness_check
 
 
-async def test_a_live_process_says_so(anonymous_client: httpx.AsyncClient) -> None:
+async def test_live_process_responds(anonymous_client: httpx.AsyncClient) -> None:
     assert (await anonymous_client.get("/health/live")).json() == {"status": "ok"}
 
 
-async def test_a_service_with_its_database_is_ready(anonymous_client: httpx.AsyncClient) -> None:
+async def test_service_with_its_database_is_ready(anonymous_client: httpx.AsyncClient) -> None:
     response = await anonymous_client.get("/health/ready")
 
-    parts = response.json()
-    assert {"status", "database"} <= parts.keys()
-    assert set(parts.values()) == {"ok"}
+    components = response.json()
+    assert {"status", "database"} <= components.keys()
+    assert set(components.values()) == {"ok"}
 
 
-async def test_a_service_without_its_database_is_live_but_not_ready(
+async def test_readiness_includes_the_checks_of_features(
+    app: FastAPI, anonymous_client: httpx.AsyncClient
+) -> None:
+    async def check() -> str:
+        return "degraded"
+
+    add_readiness_check(app, "search", check)
+    response = await anonymous_client.get("/health/ready")
+    del app.state.readiness_checks["search"]
+
+    assert response.status_code == HTTPStatus.OK
+    assert {"status": "degraded", "search": "degraded"}.items() <= response.json().items()
+
+
+async def test_service_without_its_database_is_live_but_not_ready(
     app: FastAPI, anonymous_client: httpx.AsyncClient, database_url: str
 ) -> None:
     missing = make_url(database_url).set(database="missing/service")
@@ -30,7 +45,7 @@ async def test_a_service_without_its_database_is_live_but_not_ready(
     live = await anonymous_client.get("/health/live")
 
     assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert ready.json()["detail"] == "The database does not answer"
+    assert ready.json()["detail"] == "Database unavailable"
     assert live.status_code == HTTPStatus.OK
 
 
@@ -40,10 +55,10 @@ async def test_a_service_without_its_database_is_live_but_not_ready(
         ("DROP TABLE alembic_version", HTTPStatus.SERVICE_UNAVAILABLE),
         ("DELETE FROM alembic_version", HTTPStatus.SERVICE_UNAVAILABLE),
         ("UPDATE alembic_version SET version_num = '0001'", HTTPStatus.SERVICE_UNAVAILABLE),
-        ("UPDATE alembic_version SET version_num = 'of a newer version'", HTTPStatus.OK),
+        ("UPDATE alembic_version SET version_num = 'a newer one'", HTTPStatus.OK),
     ],
 )
-async def test_a_service_is_ready_once_its_database_is_migrated(
+async def test_service_is_ready_once_its_database_is_migrated(
     statement: str,
     status: HTTPStatus,
     app: FastAPI,

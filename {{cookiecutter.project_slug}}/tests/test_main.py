@@ -1,7 +1,9 @@
 import gc
 import tomllib
+from http import HTTPStatus
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -11,7 +13,7 @@ from app.main import create_app
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
-def test_the_database_is_open_while_the_lifespan_runs() -> None:
+def test_database_is_open_while_the_lifespan_runs() -> None:
     app = create_app()
 
     with TestClient(app):
@@ -19,7 +21,7 @@ def test_the_database_is_open_while_the_lifespan_runs() -> None:
     assert app.state.database is None
 
 
-def test_the_documentation_says_what_pyproject_says(client: TestClient) -> None:
+def test_openapi_has_the_metadata_of_pyproject(client: TestClient) -> None:
     pyproject = tomllib.loads(PYPROJECT.read_text("utf-8"))
 
     assert client.get("/openapi.json").json()["info"] == {
@@ -29,11 +31,37 @@ def test_the_documentation_says_what_pyproject_says(client: TestClient) -> None:
     }
 
 
-def test_the_collector_of_garbage_does_not_look_through_what_was_imported() -> None:
-    assert not any(found is FastAPI or found is create_app for found in gc.get_objects())
+def test_imported_objects_are_frozen_while_the_service_runs() -> None:
+    def is_collected() -> bool:
+        return any(found is FastAPI for found in gc.get_objects())
+
+    with TestClient(create_app()):
+        assert not is_collected()
+    assert is_collected()
 
 
-async def test_every_route_documents_its_problems(app: FastAPI) -> None:
+@pytest.mark.parametrize(("docs", "status"), [("true", HTTPStatus.OK), ("false", 404)])
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_documentation_is_served_unless_disabled(
+    path: str,
+    docs: str,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_settings: None,
+) -> None:
+    monkeypatch.setenv("DOCS", docs)
+
+    with TestClient(create_app()) as client:
+        assert client.get(path).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_documentation_works_below_a_path_prefix(path: str) -> None:
+    with TestClient(create_app(), root_path="/api") as client:
+        assert "/api/openapi.json" in client.get(path).text
+
+
+async def test_every_route_documents_its_problem_responses(app: FastAPI) -> None:
     operations = [
         operation for path in app.openapi()["paths"].values() for operation in path.values()
     ]

@@ -1,4 +1,4 @@
-"""What is easy to get wrong fails at once, and says what to write instead."""
+"""Common mistakes fail at once with a message that names the remedy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from tests.mistakes import MistakeError
 
 
 @pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mistakes, "PATIENCE", 0.05)
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mistakes, "STREAM_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -32,22 +32,24 @@ def endless() -> FastAPI:
     return app
 
 
-async def test_to_wait_for_the_end_of_an_endless_stream(endless: FastAPI) -> None:
+async def test_waiting_for_the_end_of_an_endless_stream_is_refused(endless: FastAPI) -> None:
     with pytest.raises(MistakeError, match="never ends"):
         await clients.http_client(endless).get("/endless")
 
 
-def test_to_wait_for_it_in_a_synchronous_test(endless: FastAPI) -> None:
-    client = mistakes.SynchronousClient(mistakes.impatient(endless))
+def test_waiting_for_an_endless_stream_is_refused_in_a_synchronous_test(endless: FastAPI) -> None:
+    client = mistakes.SynchronousClient(mistakes.refuse_endless_responses(endless))
     with pytest.raises(MistakeError, match="never ends"):
         client.get("/endless")
 
 
-def test_a_client_of_its_own_in_another_loop(app: FastAPI, auth_headers: dict[str, str]) -> None:
-    with pytest.raises(MistakeError, match="take the fixture `client`"):
+def test_separate_test_client_is_refused_in_another_loop(
+    app: FastAPI, auth_headers: dict[str, str]
+) -> None:
+    with pytest.raises(MistakeError, match="use the fixture `client`"):
         TestClient(app).get("/auth/me", headers=auth_headers)
 
 
-def test_a_client_of_its_own_that_starts_the_service_again(app: FastAPI) -> None:
-    with pytest.raises(MistakeError, match="take the fixture `client`"), TestClient(app):
-        pass  # pragma: no cover - it does not start
+def test_separate_test_client_cannot_start_the_service_again(app: FastAPI) -> None:
+    with pytest.raises(MistakeError, match="use the fixture `client`"), TestClient(app):
+        pass  # pragma: no cover - the service does not start again

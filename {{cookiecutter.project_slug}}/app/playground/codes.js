@@ -1,74 +1,74 @@
-// Ways to have a socket closed: each opens its own, and resolves to the code it was closed with.
+// Ways to provoke close codes: each function opens its own socket and resolves to the code.
 
-import { address, protocols } from "./notifications.js";
+import { protocols, socketUrl } from "./notifications.js";
 import { token } from "./session.js";
 
-const PATIENCE = 10_000; // milliseconds
-const ping = '{"type": "ping"}';
+const TIMEOUT_MS = 10_000;
+const MAX_ATTEMPTS = 8;
+const PING = '{"type": "ping"}';
 
-const closed = (socket) =>
+const closeCode = (socket) =>
   new Promise((resolve) => {
-    const timer = setTimeout(() => { socket.close(); resolve("none"); }, PATIENCE);
+    const timer = setTimeout(() => { socket.close(); resolve("none"); }, TIMEOUT_MS);
     socket.addEventListener("close", ({ code }) => { clearTimeout(timer); resolve(code); });
   });
 
-const opened = (socket) =>
+const openedOrClosed = (socket) =>
   new Promise((resolve) => ["open", "close"].forEach((type) => socket.addEventListener(type, resolve)));
 
-const notifications = () => new WebSocket(address("/ws/notifications"), protocols(token()));
+const openEcho = () => new WebSocket(socketUrl("/ws/echo"));
+const openNotifications = (bearer = token()) => new WebSocket(socketUrl("/ws/notifications"), protocols(bearer));
 
-async function misbehave(socket, once) {
-  const code = closed(socket);
-  await opened(socket);
+// Calls `send` with the socket and the number of the round until the server closes the socket.
+async function sendUntilClosed(socket, send) {
+  const code = closeCode(socket);
+  await openedOrClosed(socket);
   for (let round = 1; socket.readyState === WebSocket.OPEN; round += 1) {
-    once(socket, round);
+    send(socket, round);
     await Promise.race([code, new Promise((resolve) => setTimeout(resolve, 300))]);
   }
   return code;
 }
 
-async function tooManySockets() {
+async function openTooManySockets() {
   const sockets = [];
   let last;
   do {
-    sockets.push((last = notifications()));
-    const refused = closed(last);
-    await opened(last);
-    last.send(ping); // answered by a socket that may stay
+    sockets.push((last = openNotifications()));
+    const refused = closeCode(last);
+    await openedOrClosed(last);
+    last.send(PING); // an accepted socket responds with a pong
     last.code = await Promise.race([refused, new Promise((resolve) => { last.onmessage = () => resolve(0); })]);
   } while (!last.code);
   sockets.forEach((socket) => socket.close());
   return last.code;
 }
 
-// The server closes before it has read the whole frame: at times the browser sees the connection
-// break (1006) before it sees why.
-async function tooLarge() {
+// The server closes the socket before it has read the whole frame. Therefore the browser sometimes
+// sees a broken connection (1006) before it receives the close code.
+async function sendTooLargeFrame() {
   let code;
-  for (let attempt = 0; attempt < 8 && (code ?? 1006) === 1006; attempt += 1) {
-    code = await misbehave(new WebSocket(address("/ws/echo")), (socket, round) => socket.send("x".repeat(round * 65536 + 1)));
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && (code ?? 1006) === 1006; attempt += 1) {
+    code = await sendUntilClosed(openEcho(), (socket, round) => socket.send("x".repeat(round * 65536 + 1)));
   }
   return code;
 }
 
-const no = "no";
-const later = "later";
+const sendBinaryFrame = () => sendUntilClosed(openEcho(), (socket) => socket.send(new Uint8Array(3)));
+const sendFrames = (count, frame) =>
+  sendUntilClosed(openNotifications(), (socket) => { for (let n = 0; n < count; n += 1) socket.send(frame); });
 
-// Without `provoke`, no client can: the text says why or how else.
+// Entries without `provoke` cannot be provoked by a button; `alternative` says why, or what to do instead.
 export const CODES = [
-  { code: 1003, why: "a binary frame, sent to /ws/echo", again: no,
-    provoke: () => misbehave(new WebSocket(address("/ws/echo")), (socket) => socket.send(new Uint8Array(3))) },
-  { code: 1008, why: "no valid token", again: no,
-    provoke: () => closed(new WebSocket(address("/ws/notifications"), protocols("nobody"))) },
-  { code: 1008, why: "ten bad frames in a row", again: no, user: true,
-    provoke: () => misbehave(notifications(), (socket) => { for (let n = 0; n < 10; n += 1) socket.send("bad"); }) },
-  { code: 1009, why: "a frame that is too large", again: no, provoke: tooLarge },
-  { code: 4429, why: "too many frames in a second", again: later, user: true,
-    provoke: () => misbehave(notifications(), (socket) => { for (let n = 0; n < 1000; n += 1) socket.send(ping); }) },
-  { code: 4429, why: "too many sockets of one user", again: later, user: true, provoke: tooManySockets },
-  { code: 4401, why: "the token has expired or was revoked", again: "after signing in", user: true, signOut: true },
-  { code: 4408, why: "too slow: its queue overflowed", again: "yes, with resume", instead: "A browser always reads" },
-  { code: 1012, why: "the service restarts", again: "yes", instead: "Restart it: the socket above comes back" },
-  { code: 1011, why: "the service failed", again: "yes", instead: "No client can" },
-  { code: 1013, why: "the process is at capacity", again: later, instead: "No single user can" },
+  { code: 1003, reason: "a binary frame, sent to /ws/echo", reconnect: "no", provoke: sendBinaryFrame },
+  { code: 1008, reason: "no valid token", reconnect: "no", provoke: () => closeCode(openNotifications("invalid")) },
+  { code: 1008, reason: "ten bad frames in a row", reconnect: "no", user: true, provoke: () => sendFrames(10, "bad") },
+  { code: 1009, reason: "a frame that is too large", reconnect: "no", provoke: sendTooLargeFrame },
+  { code: 4429, reason: "too many frames per second", reconnect: "later", user: true, provoke: () => sendFrames(1000, PING) },
+  { code: 4429, reason: "too many sockets of one user", reconnect: "later", user: true, provoke: openTooManySockets },
+  { code: 4401, reason: "the token expired or was revoked", reconnect: "after signing in", user: true, signOut: true },
+  { code: 4408, reason: "too slow: its queue overflowed", reconnect: "yes, with resume", alternative: "Browsers always read" },
+  { code: 1012, reason: "the service restarts", reconnect: "yes", alternative: "Restart the service: the socket above reconnects" },
+  { code: 1011, reason: "server error", reconnect: "yes", alternative: "Clients cannot cause it" },
+  { code: 1013, reason: "the process is at capacity", reconnect: "later", alternative: "One user cannot cause it" },
 ];

@@ -1,18 +1,18 @@
 export const $ = (id) => document.getElementById(id);
 
-// What happens on an element; a failure is said where `place` is.
-export function on(id, type, act, place) {
+// Handles an event of an element; the message of an error is shown in the element `messageId`.
+export function on(id, type, handle, messageId) {
   $(id).addEventListener(type, async (event) => {
     event.preventDefault();
     try {
-      await act(event);
+      await handle(event);
     } catch (error) {
-      say(place, error.message, true);
+      showMessage(messageId, error.message, true);
     }
   });
 }
 
-export function say(id, text, bad = false) {
+export function showMessage(id, text, isError = false) {
   $(id).textContent = text;
-  $(id).classList.toggle("bad", bad);
+  $(id).classList.toggle("error", isError);
 }

@@ -1,28 +1,29 @@
 import { $ } from "./dom.js";
 
-let beats = null;
+let source = null;
 
-function state(text) {
+function showState(text) {
   $("heartbeat-state").className = `state ${text}`;
   $("heartbeat-state").textContent = text;
 }
 
 export function toggleHeartbeat() {
-  $("heartbeat-toggle").textContent = beats ? "Start" : "Stop";
-  beats?.close();
-  if (beats) {
-    beats = null;
-    state("closed");
+  $("heartbeat-toggle").textContent = source ? "Start" : "Stop";
+  source?.close();
+  if (source) {
+    source = null;
+    showState("closed");
     return;
   }
-  state("connecting");
-  beats = new EventSource("/events/heartbeat");
-  beats.onopen = () => state("open");
-  beats.onerror = () => state("connecting"); // the browser comes back by itself
-  beats.addEventListener("heartbeat", ({ data }) => {
-    $("beats").textContent = Number($("beats").textContent) + 1;
-    $("beat-time").textContent = new Date(JSON.parse(data).time).toLocaleTimeString();
+  showState("connecting");
+  source = new EventSource("/events/heartbeat");
+  source.onopen = () => showState("open");
+  source.onerror = () => showState("connecting"); // the browser reconnects by itself
+  source.addEventListener("heartbeat", ({ data }) => {
+    $("heartbeat-count").textContent = Number($("heartbeat-count").textContent) + 1;
+    $("heartbeat-time").textContent = new Date(JSON.parse(data).time).toLocaleTimeString();
     $("pulse").classList.remove("beat");
+    // The animation restarts only if a frame without the class has been drawn.
     requestAnimationFrame(() => requestAnimationFrame(() => $("pulse").classList.add("beat")));
   });
 }

@@ -1,95 +1,95 @@
-// A client of /ws/notifications that comes back by itself and asks for what it has missed.
+// A client of /ws/notifications that reconnects by itself and resumes after the last event.
 
-const FINAL = new Set([1000, 1003, 1008, 1009, 4401]); // to connect again would change nothing
-const FIRST_WAIT = 500; // milliseconds
-const LONGEST_WAIT = 30_000;
+const FINAL_CODES = new Set([1000, 1003, 1008, 1009, 4401]); // reconnecting would not help
+const MIN_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
 
-export const address = (path) => `${location.origin.replace("http", "ws")}${path}`;
+export const socketUrl = (path) => `${location.origin.replace("http", "ws")}${path}`;
 export const protocols = (token) => ["notifications.v1", `bearer.${token}`];
 
-// Events: "state" {state, code, wait}, "sent" and "received" {frame}, "resumed" {missed}.
+// Emits "state" {state, code, wait}, "sent" and "received" {frame}, "resumed" {missed}.
 export class Notifications extends EventTarget {
-  #token;
+  #getToken;
   #socket = null;
   #timer = 0;
   #failures = 0;
-  #newest = null; // id of the last event
-  #missed = null; // how many events have arrived since a resume that is not through
+  #lastEventId = null;
+  #missed = null; // number of events received since `resume`, until it is complete
 
-  constructor(token) {
+  constructor(getToken) {
     super();
-    this.#token = token; // a function: it changes
+    this.#getToken = getToken; // a function because the token changes
   }
 
   connect() {
-    this.#drop();
-    this.#tell("state", { state: "connecting" });
-    const socket = new WebSocket(address("/ws/notifications"), protocols(this.#token()));
+    this.#closeSocket();
+    this.#emit("state", { state: "connecting" });
+    const socket = new WebSocket(socketUrl("/ws/notifications"), protocols(this.#getToken()));
     this.#socket = socket;
-    socket.onopen = () => this.#opened();
+    socket.onopen = () => this.#handleOpen();
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
-    socket.onclose = ({ code }) => socket === this.#socket && this.#closed(code);
+    socket.onclose = ({ code }) => socket === this.#socket && this.#handleClose(code);
   }
 
   disconnect() {
-    this.#drop();
-    this.#tell("state", { state: "closed" });
+    this.#closeSocket();
+    this.#emit("state", { state: "closed" });
   }
 
-  // As a network does that fails for a while: nobody is told, and the client finds out.
-  lose(milliseconds) {
-    this.#drop();
-    this.#again(milliseconds, 1006);
+  // Simulates a network that fails for a while.
+  interrupt(milliseconds) {
+    this.#closeSocket();
+    this.#reconnectAfter(milliseconds, 1006);
   }
 
   send(frame) {
     this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
-    this.#tell("sent", { frame });
+    this.#emit("sent", { frame });
   }
 
-  #drop() {
+  #closeSocket() {
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
   }
 
-  #opened() {
-    this.#tell("state", { state: "open" });
-    if (this.#newest) {
+  #handleOpen() {
+    this.#emit("state", { state: "open" });
+    if (this.#lastEventId) {
       this.#missed = 0;
-      this.send({ type: "resume", after: this.#newest });
-      this.send({ type: "ping" }); // answered when the missed events are through
+      this.send({ type: "resume", after: this.#lastEventId });
+      this.send({ type: "ping" }); // the pong follows the last missed event
     }
   }
 
   #receive(frame) {
     this.#failures = 0;
-    this.#tell("received", { frame });
+    this.#emit("received", { frame });
     if (frame.type === "event") {
-      this.#newest = frame.id;
+      this.#lastEventId = frame.id;
       if (this.#missed !== null) this.#missed += 1;
     } else if (frame.type === "pong" && this.#missed !== null) {
-      this.#tell("resumed", { missed: this.#missed });
+      this.#emit("resumed", { missed: this.#missed });
       this.#missed = null;
     }
   }
 
-  #closed(code) {
+  #handleClose(code) {
     this.#socket = null;
     this.#missed = null;
-    if (FINAL.has(code)) return this.#tell("state", { state: "refused", code });
-    const longest = Math.min(FIRST_WAIT * 2 ** this.#failures, LONGEST_WAIT);
+    if (FINAL_CODES.has(code)) return this.#emit("state", { state: "refused", code });
+    const maxWait = Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS);
     this.#failures += 1;
-    this.#again(longest * (0.5 + Math.random() / 2), code); // not all clients at once
+    this.#reconnectAfter(maxWait * (0.5 + Math.random() / 2), code); // so that clients do not return all at once
   }
 
-  #again(wait, code) {
-    this.#tell("state", { state: "waiting", code, wait });
+  #reconnectAfter(wait, code) {
+    this.#emit("state", { state: "waiting", code, wait });
     this.#timer = setTimeout(() => this.connect(), wait);
   }
 
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

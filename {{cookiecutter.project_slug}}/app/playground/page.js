@@ -1,13 +1,13 @@
 import { CODES } from "./codes.js";
-import { $, on, say } from "./dom.js";
+import { $, on, showMessage } from "./dom.js";
 import { toggleHeartbeat } from "./heartbeat.js";
 import { Notifications } from "./notifications.js";
 import * as session from "./session.js";
 
 const notifications = new Notifications(session.token);
-const FRAMES_KEPT = 200;
+const MAX_LINES = 200;
 
-function show(kind, direction, text) {
+function appendLine(kind, direction, text) {
   const line = document.createElement("li");
   line.className = kind;
   const time = document.createElement("time");
@@ -18,63 +18,66 @@ function show(kind, direction, text) {
   frame.textContent = text;
   line.append(time, mark, frame);
   $("frames").append(line);
-  if ($("frames").childElementCount > FRAMES_KEPT) $("frames").firstChild.remove();
+  if ($("frames").childElementCount > MAX_LINES) $("frames").firstChild.remove();
   $("frames").scrollTop = $("frames").scrollHeight;
 }
 
 // Account
 
-let password = true; // the service may sign users in by itself
-let provider = true; // a provider may
+let hasPasswords = true; // until the OpenAPI schema is known, either way to sign in is possible
+let hasProvider = true;
 
 async function showAccount() {
-  const user = session.token() ? await session.ask("GET", "/auth/me") : null;
-  $("sign-in").hidden = Boolean(user) || !password;
-  $("paste").hidden = Boolean(user) || !provider;
+  const user = session.token() ? await session.request("GET", "/auth/me") : null;
+  $("sign-in").hidden = Boolean(user) || !hasPasswords;
+  $("paste").hidden = Boolean(user) || !hasProvider;
   $("signed-in").hidden = !user;
-  $("renew").hidden = !session.renewable();
+  $("refresh").hidden = !session.refreshable();
   document.querySelectorAll("button.user").forEach((button) => { button.disabled = !user; });
-  $("who").textContent = user?.email ?? user?.id ?? "";
+  $("user").textContent = user?.email ?? user?.id ?? "";
   $("role").textContent = user?.role ?? "";
+  showRemaining();
   if (user) notifications.connect();
   else notifications.disconnect();
 }
 
-async function enter(get) {
-  await get();
+async function signInWith(getTokens) {
+  await getTokens();
   await showAccount();
-  say("account-said", "");
+  showMessage("account-message", "");
 }
 
-async function leave() { // a provider's token cannot be ended here, but forgotten
-  if (session.renewable()) return session.ask("POST", "/auth/logout"); // closes the socket with 4401
-  session.forget();
+async function signOut() {
+  if (session.refreshable()) return session.request("POST", "/auth/logout"); // closes the socket with 4401
+  session.clear(); // only the provider can revoke its own token
   await showAccount();
 }
 
 async function signInAgain() {
-  session.forget();
+  session.clear();
   await showAccount();
-  say("account-said", "Closed with 4401: sign in again");
+  showMessage("account-message", "Closed with 4401: sign in again");
 }
 
-async function renew() {
-  await session.renew();
+async function refresh() {
+  await session.refresh();
   notifications.send({ type: "auth", token: session.token() });
 }
 
-on("sign-in", "submit", ({ submitter }) => enter(async () => {
+on("sign-in", "submit", ({ submitter }) => signInWith(async () => {
   if (submitter?.value === "register") await session.register($("email").value, $("password").value);
   await session.signIn($("email").value, $("password").value);
-}), "account-said");
-on("paste", "submit", () => enter(() => session.keep({ access_token: $("token").value.trim() })), "account-said");
-on("renew", "click", renew, "account-said");
-on("sign-out", "click", leave, "account-said");
+}), "account-message");
+on("paste", "submit", () => signInWith(() => session.store({ access_token: $("token").value.trim() })), "account-message");
+on("refresh", "click", refresh, "account-message");
+on("sign-out", "click", signOut, "account-message");
 
-setInterval(() => {
-  const seconds = Math.max(0, Math.round((session.endsAt() - Date.now()) / 1000));
+function showRemaining() {
+  const seconds = Math.max(0, Math.round((session.expiresAt() - Date.now()) / 1000));
   $("remaining").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-}, 1000);
+}
+
+setInterval(showRemaining, 1000);
 
 // Notifications
 
@@ -82,71 +85,71 @@ const STATES = {
   connecting: () => "Connecting",
   open: () => "Waiting for events",
   closed: () => (session.token() ? "" : "Sign in to connect"),
-  refused: ({ code }) => `Closed with ${code}: connecting again would change nothing`,
-  waiting: ({ code, wait }) => `Closed with ${code}; connecting again in ${(wait / 1000).toFixed(1)} s`,
+  refused: ({ code }) => `Closed with ${code}: reconnecting would not help`,
+  waiting: ({ code, wait }) => `Closed with ${code}; reconnecting in ${(wait / 1000).toFixed(1)} s`,
 };
 
 notifications.addEventListener("state", ({ detail }) => {
   const text = STATES[detail.state](detail);
   $("socket-state").className = `state ${detail.state}`;
   $("socket-state").textContent = detail.state;
-  say("socket-said", text);
-  show(detail.state === "refused" ? "bad" : "", "•", text || "Closed");
-  for (const id of ["lose", "ping", "send-frame"]) $(id).disabled = detail.state !== "open";
+  showMessage("socket-message", text);
+  appendLine(detail.state === "refused" ? "error" : "", "•", text || "Closed");
+  for (const id of ["interrupt", "ping", "send-frame"]) $(id).disabled = detail.state !== "open";
   $("connect").disabled = !session.token() || !["closed", "refused"].includes(detail.state);
   $("disconnect").disabled = ["closed", "refused"].includes(detail.state);
   if (detail.code === 4401) signInAgain();
 });
 notifications.addEventListener("sent", ({ detail: { frame } }) => {
-  show("", "→", typeof frame === "string" ? frame : JSON.stringify(frame.token ? { ...frame, token: "…" } : frame));
+  appendLine("", "→", typeof frame === "string" ? frame : JSON.stringify(frame.token ? { ...frame, token: "…" } : frame));
 });
 notifications.addEventListener("received", ({ detail: { frame } }) => {
-  show(frame.type === "event" ? "event" : "", "←", JSON.stringify(frame));
-  if (frame.type === "token_expiring" && session.renewable()) renew();
+  appendLine(frame.type === "event" ? "event" : "", "←", JSON.stringify(frame));
+  if (frame.type === "token_expiring" && session.refreshable()) refresh();
 });
 notifications.addEventListener("resumed", ({ detail: { missed } }) => {
-  const text = `Resumed: ${missed} missed ${missed === 1 ? "event has" : "events have"} arrived`;
-  say("socket-said", text);
-  show("", "•", text);
+  const text = `Resumed: ${missed} missed ${missed === 1 ? "event" : "events"} received`;
+  showMessage("socket-message", text);
+  appendLine("", "•", text);
 });
 
 on("connect", "click", () => notifications.connect());
 on("disconnect", "click", () => notifications.disconnect());
-on("lose", "click", () => notifications.lose(5000));
+on("interrupt", "click", () => notifications.interrupt(5000));
 on("ping", "click", () => notifications.send({ type: "ping" }));
 on("clear", "click", () => $("frames").replaceChildren());
 on("send", "submit", () => notifications.send($("frame").value));
 
 // Close codes
 
-for (const { code, why, again, provoke, user, signOut, instead } of CODES) {
+for (const { code, reason, reconnect, provoke, user, signOut: endsSession, alternative } of CODES) {
   const row = $("codes").insertRow();
-  row.dataset.why = why;
-  for (const text of [code, why, again, instead ?? "", ""]) row.insertCell().textContent = text;
+  row.dataset.reason = reason;
+  for (const text of [code, reason, reconnect, alternative ?? "", ""]) row.insertCell().textContent = text;
   const [, , , action, result] = row.cells;
-  const seen = (number) => {
-    result.textContent = number;
-    result.className = number === code ? "as-said" : "otherwise";
+  const showResult = (received) => {
+    result.textContent = received;
+    result.className = received === code ? "expected" : "unexpected";
   };
-  if (instead) continue;
+  if (alternative) continue;
   result.setAttribute("role", "status");
   const button = document.createElement("button");
-  button.textContent = signOut ? "Sign out" : "Provoke";
-  button.setAttribute("aria-label", `${button.textContent}: ${code}, ${why}`);
+  button.textContent = endsSession ? "Sign out" : "Provoke";
+  button.setAttribute("aria-label", `${button.textContent}: ${code}, ${reason}`);
   button.classList.toggle("user", Boolean(user));
-  button.addEventListener("click", async () => (signOut ? leave() : seen(await provoke())));
+  button.addEventListener("click", async () => (endsSession ? signOut() : showResult(await provoke())));
   action.append(button);
-  if (signOut) notifications.addEventListener("state", ({ detail }) => detail.code === code && seen(code));
+  if (endsSession) notifications.addEventListener("state", ({ detail }) => detail.code === code && showResult(code));
 }
 
-const documentation = await fetch("/openapi.json");
-if (documentation.ok) {
-  const { info, paths } = await documentation.json();
-  password = "/auth/token" in paths;
-  provider = !password;
+const schema = await fetch("/openapi.json");
+if (schema.ok) {
+  const { info, paths } = await schema.json();
+  hasPasswords = "/auth/token" in paths;
+  hasProvider = !hasPasswords;
   document.title = `${info.title}: playground`;
   $("title").textContent = info.title;
 }
-await showAccount().catch(() => { session.forget(); return showAccount(); });
+await showAccount().catch(() => { session.clear(); return showAccount(); });
 on("heartbeat-toggle", "click", toggleHeartbeat);
 toggleHeartbeat();

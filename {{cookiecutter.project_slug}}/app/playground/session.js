@@ -1,43 +1,43 @@
-// Who is signed in. A tab opened from this one starts with a copy of its session.
+// The tokens of the current user. A tab that is opened from this one starts with a copy of them.
 
 let tokens = JSON.parse(sessionStorage.getItem("tokens") ?? "null");
 
 export const token = () => tokens?.access_token;
-export const endsAt = () => (token() ? JSON.parse(atob(part(1))).exp * 1000 : 0);
-export const renewable = () => Boolean(tokens?.refresh_token);
+export const expiresAt = () => (token() ? JSON.parse(atob(tokenPart(1))).exp * 1000 : 0); // milliseconds
+export const refreshable = () => Boolean(tokens?.refresh_token);
 
-const part = (number) => token().split(".")[number].replaceAll("-", "+").replaceAll("_", "/");
+const tokenPart = (index) => token().split(".")[index].replaceAll("-", "+").replaceAll("_", "/");
 
-export function keep(answer) {
-  tokens = answer;
+export function store(newTokens) {
+  tokens = newTokens;
   sessionStorage.setItem("tokens", JSON.stringify(tokens));
 }
 
-export function forget() {
+export function clear() {
   tokens = null;
   sessionStorage.removeItem("tokens");
 }
 
-// Answers the body, or throws an Error that says what the problem document says.
-export async function ask(method, path, body) {
+// Resolves to the body of the response; throws an Error with the details of the problem document.
+export async function request(method, path, body) {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   if (body && !(body instanceof URLSearchParams)) {
     headers["Content-Type"] = "application/json";
     body = JSON.stringify(body);
   }
   const response = await fetch(path, { method, headers, body });
-  const answer = response.status === 204 ? null : await response.json();
-  if (response.ok) return answer;
-  const errors = answer.errors?.map(({ loc, msg }) => `${loc.at(-1)}: ${msg}`) ?? [];
-  throw new Error([answer.detail, ...errors].join(". "));
+  const data = response.status === 204 ? null : await response.json();
+  if (response.ok) return data;
+  const errors = data.errors?.map(({ loc, msg }) => `${loc.at(-1)}: ${msg}`) ?? [];
+  throw new Error([data.detail, ...errors].join(". "));
 }
 
-export const register = (email, password) => ask("POST", "/auth/register", { email, password });
+export const register = (email, password) => request("POST", "/auth/register", { email, password });
 
 export async function signIn(username, password) {
-  keep(await ask("POST", "/auth/token", new URLSearchParams({ username, password })));
+  store(await request("POST", "/auth/token", new URLSearchParams({ username, password })));
 }
 
-export async function renew() {
-  keep(await ask("POST", "/auth/refresh", { refresh_token: tokens.refresh_token }));
+export async function refresh() {
+  store(await request("POST", "/auth/refresh", { refresh_token: tokens.refresh_token }));
 }

@@ -1,34 +1,33 @@
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from app.auth.models import Role
+from app.database.statements import HotStatement
 from app.dependencies import CurrentUser, DbSession, get_current_user
 from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict
 from app.posts.models import Post
 from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
-from app.prepared import Prepared
 from app.realtime.dependencies import CurrentHub
 
 router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
 
 
 class PostNotFoundError(NotFoundError):
-    detail = "There is no such post"
+    detail = "Post not found"
 
 
 class NotTheAuthorError(ForbiddenError):
-    detail = "Only its author or an admin may change a post"
+    detail = "Only the author or an admin may change this post"
 
 
 class SlugTakenError(ConflictError):
-    detail = "There is a post with this slug"
+    detail = "A post with this slug already exists"
 
 
-# Rows of what is read, and no objects, which cost more than to ask for them.
-_PAGE: Prepared[Row[Any]] = Prepared(
+_PAGE = HotStatement(
     select(*(getattr(Post, field) for field in PostRead.model_fields))
     .where(Post.id < bindparam("before"))
     .order_by(Post.id.desc())
@@ -59,9 +58,9 @@ OwnPost = Annotated[Post, Depends(get_own_post)]
 async def list_posts(
     session: DbSession,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[PostId | None, Query(description="`next` of the page before")] = None,
+    after: Annotated[PostId | None, Query(description="`next` of the previous page")] = None,
 ) -> dict[str, object]:
-    """Newest first."""
+    """Return a page of posts, newest first."""
     posts = await _PAGE.all(session, before=after or 2**63 - 1, limit=limit + 1)
     more = len(posts) > limit
     return {"items": posts[:limit], "next": posts[limit - 1].id if more else None}
@@ -80,7 +79,7 @@ async def create_post(
     with conflict(SlugTakenError):
         await session.flush()
     created = PostRead.model_validate(post)
-    # Tasks run once the response is sent, and that is after the commit.
+    # Background tasks run after the response, which is sent after the commit.
     after_commit.add_task(hub.publish, "post.created", created.model_dump(mode="json"))
     return created
 

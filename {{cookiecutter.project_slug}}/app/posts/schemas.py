@@ -5,7 +5,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 PostId = Annotated[int, Field(ge=1, lt=2**63)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-# PostgreSQL stores no NUL; a title shows something.
+# PostgreSQL cannot store NUL; a title has a visible character.
 Title = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", max_length=200)]
 Body = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=50_000)]
 
@@ -19,7 +19,7 @@ class PostCreate(BaseModel):
 
 
 class PostUpdate(BaseModel):
-    """What is left out stays as it is; a null clears the body."""
+    """Missing fields keep their value; null clears the body."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,4 +42,4 @@ class PostRead(BaseModel):
 class PostPage(BaseModel):
     items: list[PostRead]
     next: int | None
-    """Pass it as `after` to read on; null on the last page."""
+    """The `after` of the next page; null on the last page."""

@@ -1,35 +1,32 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from app.auth.tokens import AccessToken
-from app.auth.users import authenticate
-from app.dependencies import BearerToken, DbSession
+from app.http.state import from_state
 from app.realtime.hub import Hub
 from app.settings import Settings, get_settings
 
 
-async def get_hub(connection: HTTPConnection) -> Hub:  # else it would run in a thread
-    state = connection.app.state
-    if not hasattr(state, "hub"):  # the lifespan has not run
-        state.hub = Hub()
-    hub: Hub = state.hub
-    return hub
-
-
-async def get_access_token(encoded: BearerToken, session: DbSession) -> AccessToken:
-    """Return the verified bearer token; raises `InvalidTokenError` where there is none."""
-    token, _ = await authenticate(session, encoded)
-    return token
+async def get_hub(connection: HTTPConnection) -> Hub:
+    return from_state(connection, "hub", Hub)
 
 
 CurrentHub = Annotated[Hub, Depends(get_hub)]
 CurrentSettings = Annotated[Settings, Depends(get_settings)]
 
 
-async def take_place(hub: CurrentHub, settings: CurrentSettings) -> AsyncIterator[None]:
-    """Count a stream that has no subscription; raises `RefusedError`."""
-    with hub.guest(settings):
-        yield
+async def reserve_slot(
+    hub: CurrentHub, settings: CurrentSettings
+) -> AsyncIterator[asyncio.Future[None]]:
+    """Count a stream without a subscription; yield a future that is done on shutdown.
+
+    Raise `AdmissionError` if a limit is reached.
+    """
+    with hub.connections.reserve_slot(settings) as stopped:
+        yield stopped
+
+
+Stopped = Annotated[asyncio.Future[None], Depends(reserve_slot)]

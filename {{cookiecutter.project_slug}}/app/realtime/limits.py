@@ -1,3 +1,5 @@
+"""Close codes of this service's own, and the limits of connections and of frames."""
+
 import time
 from http import HTTPStatus
 from typing import ClassVar
@@ -6,47 +8,46 @@ from fastapi import status
 
 from app.errors import ServiceError, UnavailableError
 
-TOKEN_EXPIRED = 4401
-TOO_SLOW = 4408
-TOO_MANY = 4429
+# RFC 6455, 7.4.2: 4000 to 4999 are for private use.
+CLOSE_TOKEN_EXPIRED = 4401
+CLOSE_TOO_SLOW = 4408
+CLOSE_LIMIT_EXCEEDED = 4429
 
 
-class RefusedError(ServiceError):
-    """The hub takes no more: an HTTP status for streams, a close code for sockets."""
-
-    close_code: ClassVar[int]
+class AdmissionError(ServiceError):
+    """The hub does not admit a connection; streams get the status, sockets the close code."""
 
 
-class TooManySocketsError(RefusedError):
+class TooManyConnectionsError(AdmissionError):
     status = HTTPStatus.TOO_MANY_REQUESTS
-    close_code = TOO_MANY
+    close_code = CLOSE_LIMIT_EXCEEDED
     detail = "This user has too many open sockets and streams"
 
 
-class AtCapacityError(RefusedError, UnavailableError):
-    close_code = status.WS_1013_TRY_AGAIN_LATER
-    detail = "This process has as many open sockets and streams as it may"
+class AtCapacityError(AdmissionError, UnavailableError):
+    detail = "This process has reached its maximum number of sockets and streams"
 
 
-class StoppingError(RefusedError, UnavailableError):
-    close_code = status.WS_1012_SERVICE_RESTART
-    detail = "The service is about to stop"
+class StoppingError(AdmissionError, UnavailableError):
+    close_code: ClassVar = status.WS_1012_SERVICE_RESTART
+    detail = "The service is shutting down"
 
 
-class Allowance:
-    """How many frames a user may send: as many at once as in a second."""
+class RateLimiter:
+    """A token bucket (one token per frame) that holds the frames of one second."""
 
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._left = float(per_second)
-        self._counted_at = time.monotonic()
+    def __init__(self, frames_per_second: int) -> None:
+        self._rate = frames_per_second
+        self._tokens = float(frames_per_second)
+        self._refilled_at = time.monotonic()
 
-    def take(self) -> bool:
+    def allow(self) -> bool:
+        """Take a token; return False if none is left."""
         now = time.monotonic()
-        earned = (now - self._counted_at) * self._per_second
-        self._counted_at = now
-        self._left = min(self._left + earned, self._per_second)
-        if self._left < 1:
+        refill = (now - self._refilled_at) * self._rate
+        self._refilled_at = now
+        self._tokens = min(self._tokens + refill, self._rate)
+        if self._tokens < 1:
             return False
-        self._left -= 1
+        self._tokens -= 1
         return True

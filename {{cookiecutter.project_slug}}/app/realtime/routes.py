@@ -1,4 +1,4 @@
-"""Sockets and streams behind one router, whose hub lives as long as the service runs."""
+"""The router of WebSockets, event streams and notifications; its lifespan runs the hub."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,27 +6,31 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from app.realtime import events, notifications, websockets
+from app.health import add_readiness_check
+from app.realtime import notifications, sse_routes, websocket_routes
 from app.realtime.hub import Hub
+from app.server.signals import stop_signals
 from app.settings import get_settings
-from app.signals import stop_signals
 
 
 @asynccontextmanager
 async def running_hub(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
     app.state.hub = hub = Hub(settings.broker_url, settings.history_events)
-    listening = asyncio.create_task(hub.broker.run())
+    add_readiness_check(app, "broker", hub.check)
+    unsubscribe = app.state.access_revocations.subscribe(hub.disconnect)
+    receiver = asyncio.create_task(hub.broker.run())
     try:
-        with stop_signals(hub.stop):
+        with stop_signals(hub.connections.stop):
             yield
     finally:
-        hub.stop()  # for servers that end the lifespan first
-        listening.cancel()
-        await asyncio.wait([listening])
-        del app.state.hub
+        hub.connections.stop()  # some servers end the lifespan before the connections
+        receiver.cancel()
+        await asyncio.wait([receiver])
+        unsubscribe()
+        app.state.hub = Hub()
 
 
 router = APIRouter(lifespan=running_hub)
-for part in (events, notifications, websockets):
+for part in (notifications, sse_routes, websocket_routes):
     router.include_router(part.router)

@@ -1,5 +1,4 @@
 import asyncio
-import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -7,115 +6,120 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import AnyStr, Generic
 
-from fastapi.sse import KEEPALIVE_COMMENT
-
 from app.auth.tokens import AccessToken
 from app.realtime import metrics
-from app.realtime.broker import Message
-from app.realtime.frames import Event
-from app.realtime.limits import TOKEN_EXPIRED, TOO_SLOW, Allowance
+from app.realtime.brokers.base import Message
+from app.realtime.events import Event
+from app.realtime.limits import CLOSE_TOKEN_EXPIRED, CLOSE_TOO_SLOW, RateLimiter
 from app.settings import Settings
 
-WARNING_SECONDS = 60  # how long before its end a token is said to expire
-PING_SECONDS = 15  # of silence on a stream; proxies often cut what is silent for 30
+EXPIRY_WARNING_SECONDS = 60  # before the token expires
+KEEPALIVE_SECONDS = 15  # many proxies close streams that are idle for 30 s
 
 
 class Subscription(ABC, Generic[AnyStr]):
-    """One client's place in the hub: what waits to be sent to it, within limits.
+    """The bounded send queue of one client, its token and its deadlines.
 
-    Whoever iterates over it is the client's only writer. That ends after `close`, once what
-    was waiting before is out.
+    The writer task of the connection is the only consumer: it iterates over the frames. The
+    iteration ends after `close`, once the queue is empty.
     """
 
-    allowance: Allowance  # the user's; the hub gives it
-    joined: int  # the number of the last event before those that were put here
+    rate_limiter: RateLimiter
+    """Shared by all connections of the user; set by `Connections`."""
+    subscribed_at: int
+    """Number of the last event before this subscription; set by the hub."""
 
     def __init__(self, token: AccessToken, settings: Settings) -> None:
         self.settings = settings
         self.close_code: int | None = None
-        self.cut: Callable[[], object] = lambda: None  # ends the writer in the middle of sending
-        # Lists, not deques: these are short, and empty ones take a tenth of the memory.
-        self._missed: list[Message] = []  # the next one is the last
+        self.abort: Callable[[], object] = lambda: None
+        """Cancels the writer while it is sending; set by the connection."""
+        # Lists because the queues are short, and an empty deque takes 600 bytes.
+        self._missed: list[Message] = []  # in reverse order
         self._frames: list[AnyStr] = []
         self._bytes = 0
-        self._writer: asyncio.Future[None] | None = None  # waits for a frame
-        self._asker: asyncio.Future[None] | None = None  # waits for room
+        # One future is enough, because the reader and the writer never wait at the same time: the
+        # one waits while the queue is full, the other while it is empty. An asyncio.Event would
+        # add 1 KiB to the 40 KiB of a socket.
+        self._waiter: asyncio.Future[None] | None = None
         self._sending = False
-        self._moved_at = time.monotonic()
+        self._last_sent_at = time.monotonic()
         self.renew(token)
 
     @abstractmethod
     def encode(self, event: Event) -> AnyStr: ...
 
     def renew(self, token: AccessToken) -> None:
+        """Use a token from now on; it determines when the connection is closed."""
         self.token = token
         remaining = (token.expires_at - datetime.now(UTC)).total_seconds()
         self._expires_at = time.monotonic() + remaining
-        self._warn_at = self._expires_at - min(WARNING_SECONDS, remaining / 2)
-
-    def offer(self, event: Event) -> None:
-        """Queue an event. A client that leaves no room for it is too slow, and is closed."""
-        if self.close_code is None:
-            frame = self.encode(event)
-            if self._frames and self._is_full_for(frame):
-                self.drop(TOO_SLOW)
-                metrics.DROPPED.inc()
-            else:
-                self._append(frame)
+        self._warn_at = self._expires_at - min(EXPIRY_WARNING_SECONDS, remaining / 2)
 
     @property
-    def waiting(self) -> int:
-        """Tell how many frames have not been taken."""
+    def queued(self) -> int:
+        """The number of frames that the writer has not taken yet."""
         return len(self._missed) + len(self._frames)
 
+    def enqueue(self, event: Event) -> None:
+        """Queue an event; close the connection with 4408 if the queue is full."""
+        if self.close_code is None:
+            frame = self.encode(event)
+            if self._frames and self._would_overflow(frame):
+                self.close(CLOSE_TOO_SLOW, discard_queue=True)
+                metrics.DROPPED.inc()
+            else:
+                self.append(frame)
+
     def replay(self, missed: Sequence[Message]) -> None:
-        """Send these before what is waiting. They take no room: the history holds them."""
+        """Send missed events before the queued ones. They do not count against the limits."""
         if self.close_code is None:
             self._missed = [*reversed(missed)]
-            self._wake_writer()
+            self._wake()
 
-    async def answer(self, frame: AnyStr) -> None:
-        """Queue an answer. A client that asks without reading waits here, and is not read."""
-        await self.room()
-        self._append(frame)
+    async def respond(self, frame: AnyStr) -> None:
+        """Queue a response as soon as there is room.
 
-    async def room(self) -> None:
+        Meanwhile no frames are read from the client, so that it cannot fill the queue.
+        """
+        await self.wait_for_room()
+        self.append(frame)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the missed events are sent and the queue can take a frame."""
         while self._missed or len(self._frames) >= self.settings.ws_queue_messages:
-            self._asker = asyncio.get_running_loop().create_future()
-            await self._asker
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
-    def close(self, code: int) -> None:
-        """End it once the frames before are out; the first reason counts."""
+    def close(self, code: int, *, discard_queue: bool = False) -> None:
+        """Close the connection once the queue is sent, or at once; the first code wins."""
+        if discard_queue:
+            metrics.DROPPED.inc(self.queued)
+            self._missed.clear()
+            self._frames.clear()
+            self._bytes = 0
         if self.close_code is None:
             self.close_code = code
-            self._wake_writer()
+        self._wake()
 
-    def drop(self, code: int) -> None:
-        """End it without what is waiting."""
-        metrics.DROPPED.inc(self.waiting)
-        self._missed.clear()
-        self._frames.clear()
-        self._bytes = 0
-        self.close(code)
-
-    def tick(self, now: float) -> None:
-        """Do what is due at this time of the monotonic clock."""
-        silence = now - self._moved_at
+    def check_deadlines(self, now: float) -> None:
+        """Warn, close, abort or keep alive, as is due at this time of the monotonic clock."""
+        idle_seconds = now - self._last_sent_at
         if now >= self._warn_at:
             self._warn_at = math.inf
-            self.warn()
+            self.warn_of_expiry()
         if now >= self._expires_at:
-            self.close(TOKEN_EXPIRED)
-        if self._sending and silence >= self.settings.ws_send_seconds:
-            self.cut()
-        elif not self._sending and silence >= PING_SECONDS:
-            self.ping()
+            self.close(CLOSE_TOKEN_EXPIRED)
+        if self._sending and idle_seconds >= self.settings.ws_send_seconds:
+            self.abort()
+        elif not self._sending and idle_seconds >= KEEPALIVE_SECONDS:
+            self.keep_alive()
 
-    def warn(self) -> None:
-        """Tell the client that its token expires, where its protocol has a word for that."""
+    def warn_of_expiry(self) -> None:
+        """Announce that the token expires soon, if the protocol has a frame for it."""
 
-    def ping(self) -> None:
-        """Break the silence, where the server does not."""
+    def keep_alive(self) -> None:
+        """Send something on an idle connection, if the server does not send pings."""
 
     def __aiter__(self) -> "Subscription[AnyStr]":
         return self
@@ -123,12 +127,11 @@ class Subscription(ABC, Generic[AnyStr]):
     async def __anext__(self) -> AnyStr:
         self._sending = False
         while not (self._missed or self._frames) and self.close_code is None:
-            self._writer = asyncio.get_running_loop().create_future()
-            await self._writer
-        self._sending = True  # and when this was the last frame, the end of the connection
-        self._moved_at = time.monotonic()
-        if self._asker and not self._asker.done():
-            self._asker.set_result(None)
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._sending = True  # after the last frame: the connection is being closed
+        self._last_sent_at = time.monotonic()
+        self._wake()
         if self._missed:
             return self.encode(Event(self._missed.pop()))
         if self._frames:
@@ -137,35 +140,19 @@ class Subscription(ABC, Generic[AnyStr]):
             return frame
         raise StopAsyncIteration
 
-    def _append(self, frame: AnyStr) -> None:
+    def append(self, frame: AnyStr) -> None:
         if self.close_code is None:
             self._frames.append(frame)
             self._bytes += len(frame)
-            self._wake_writer()
+            self._wake()
 
-    def _wake_writer(self) -> None:
-        if self._writer and not self._writer.done():
-            self._writer.set_result(None)
+    def _wake(self) -> None:
+        """Wake the reader or the writer after a change of the queue or of the close code."""
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    def _is_full_for(self, frame: AnyStr) -> bool:
+    def _would_overflow(self, frame: AnyStr) -> bool:
         return (
             len(self._frames) >= self.settings.ws_queue_messages
             or self._bytes + len(frame) > self.settings.ws_queue_bytes
         )
-
-
-class SocketSubscription(Subscription[str]):
-    def encode(self, event: Event) -> str:
-        return event.text
-
-    def warn(self) -> None:
-        expires_at = self.token.expires_at.isoformat()
-        self._append(json.dumps({"type": "token_expiring", "expires_at": expires_at}))
-
-
-class StreamSubscription(Subscription[bytes]):
-    def encode(self, event: Event) -> bytes:
-        return event.sse
-
-    def ping(self) -> None:
-        self._append(KEEPALIVE_COMMENT)

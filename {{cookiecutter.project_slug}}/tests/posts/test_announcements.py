@@ -13,7 +13,7 @@ from tests.conftest import MakeToken, MakeUser, WsConnect
 NEW = {"title": "Hello", "body": "World", "slug": "hello"}
 
 
-async def test_a_new_post_arrives_on_the_socket_of_another_user(
+async def test_new_post_is_announced_to_other_users(
     async_client: httpx.AsyncClient,
     ws_connect: WsConnect,
     make_user: MakeUser,
@@ -32,7 +32,7 @@ async def test_a_new_post_arrives_on_the_socket_of_another_user(
     }
 
 
-async def test_a_post_that_is_refused_is_not_announced(
+async def test_refused_post_is_not_announced(
     async_client: httpx.AsyncClient,
     ws_connect: WsConnect,
     user: User,
@@ -47,7 +47,7 @@ async def test_a_post_that_is_refused_is_not_announced(
         assert await socket.receive_json(timeout=2) == {"type": "pong"}
 
 
-async def test_a_post_whose_commit_fails_is_not_announced(
+async def test_post_whose_commit_fails_is_not_announced(
     app: FastAPI,
     async_db: AsyncSession,
     async_client: httpx.AsyncClient,

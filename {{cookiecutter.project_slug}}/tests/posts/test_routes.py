@@ -20,7 +20,7 @@ NEW = {"title": "Hello", "body": "World", "slug": "hello"}
 
 @pytest_asyncio.fixture
 async def post(async_db: AsyncSession, user: User) -> Post:
-    """Written by `user`."""
+    """A post by `user`."""
     post = Post(author_id=user.id, title="Mine", body="All mine", slug="mine")
     async_db.add(post)
     await async_db.commit()
@@ -29,7 +29,7 @@ async def post(async_db: AsyncSession, user: User) -> Post:
 
 @pytest_asyncio.fixture
 async def foreign_post(async_db: AsyncSession, make_user: MakeUser) -> Post:
-    """Written by somebody else."""
+    """A post by another user."""
     author = await make_user()
     post = Post(author_id=author.id, title="Theirs", body="Hands off", slug="theirs")
     async_db.add(post)
@@ -47,7 +47,7 @@ async def foreign_post(async_db: AsyncSession, make_user: MakeUser) -> Post:
         ("DELETE", "/posts/1"),
     ],
 )
-async def test_posts_are_for_users_only(
+async def test_posts_require_a_token(
     method: str, path: str, anonymous_client: httpx.AsyncClient
 ) -> None:
     response = await anonymous_client.request(method, path, json={})
@@ -56,9 +56,7 @@ async def test_posts_are_for_users_only(
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_post_is_created_with_its_author(
-    async_client: httpx.AsyncClient, user: User
-) -> None:
+async def test_post_is_created_with_its_author(async_client: httpx.AsyncClient, user: User) -> None:
     created = await async_client.post("/posts/", json=NEW)
     read = await async_client.get(f"/posts/{created.json()['id']}")
 
@@ -72,15 +70,15 @@ async def test_a_post_is_created_with_its_author(
     assert created.json()["created_at"].endswith("Z")
 
 
-async def test_a_slug_that_is_taken_is_refused_and_nothing_else_changes(
+async def test_duplicate_slug_is_a_conflict_and_changes_nothing(
     async_client: httpx.AsyncClient, post: Post
 ) -> None:
     response = await async_client.post("/posts/", json=NEW | {"slug": post.slug})
 
     assert response.status_code == HTTPStatus.CONFLICT
-    assert response.json()["detail"] == "There is a post with this slug"
+    assert response.json()["detail"] == "A post with this slug already exists"
     assert (await async_client.get(f"/posts/{post.id}")).json()["title"] == "Mine"
-    assert post.title == "Mine"  # what a request rolls back leaves the test's objects usable
+    assert post.title == "Mine"  # objects of the test survive the rollback of a request
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ async def test_a_slug_that_is_taken_is_refused_and_nothing_else_changes(
         {"author_id": 1},
     ],
 )
-async def test_an_invalid_post_is_refused(
+async def test_invalid_post_is_refused(
     changes: dict[str, Any], async_client: httpx.AsyncClient
 ) -> None:
     response = await async_client.post("/posts/", json=NEW | changes)
@@ -107,7 +105,7 @@ async def test_an_invalid_post_is_refused(
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_the_list_is_read_page_by_page_newest_first(
+async def test_posts_are_listed_in_pages_newest_first(
     async_client: httpx.AsyncClient,
 ) -> None:
     for number in range(5):
@@ -123,7 +121,7 @@ async def test_the_list_is_read_page_by_page_newest_first(
     assert pages == [["post-4", "post-3"], ["post-2", "post-1"], ["post-0"]]
 
 
-async def test_a_page_takes_one_query_and_its_reader_another(
+async def test_page_takes_one_query_besides_authentication(
     anonymous_client: httpx.AsyncClient, auth_headers: dict[str, str], queries: list[str]
 ) -> None:
     page = await anonymous_client.get("/posts/", headers=auth_headers)
@@ -132,7 +130,7 @@ async def test_a_page_takes_one_query_and_its_reader_another(
     assert len(queries) == 2
 
 
-async def test_a_page_stays_where_it_was_when_newer_posts_arrive(
+async def test_pages_do_not_shift_when_newer_posts_arrive(
     async_client: httpx.AsyncClient,
 ) -> None:
     for number in range(3):
@@ -145,9 +143,7 @@ async def test_a_page_stays_where_it_was_when_newer_posts_arrive(
     assert [item["slug"] for item in second["items"]] == ["post-1"]
 
 
-async def test_the_last_page_is_the_last_even_when_it_is_full(
-    async_client: httpx.AsyncClient, post: Post
-) -> None:
+async def test_full_last_page_has_no_next_page(async_client: httpx.AsyncClient, post: Post) -> None:
     page = (await async_client.get("/posts/", params={"limit": 1})).json()
 
     assert [item["slug"] for item in page["items"]] == [post.slug]
@@ -155,7 +151,7 @@ async def test_the_last_page_is_the_last_even_when_it_is_full(
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"after": "x"}, {"after": 2**63}])
-async def test_a_page_that_cannot_be_is_refused(
+async def test_invalid_page_parameters_are_refused(
     query: dict[str, Any], async_client: httpx.AsyncClient
 ) -> None:
     response = await async_client.get("/posts/", params=query)
@@ -164,21 +160,21 @@ async def test_a_page_that_cannot_be_is_refused(
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_an_unknown_post_is_not_found(method: str, async_client: httpx.AsyncClient) -> None:
+async def test_unknown_post_is_not_found(method: str, async_client: httpx.AsyncClient) -> None:
     response = await async_client.request(method, f"/posts/{2**63 - 1}", json={})
 
     assert response.status_code == HTTPStatus.NOT_FOUND
-    assert response.json()["detail"] == "There is no such post"
+    assert response.json()["detail"] == "Post not found"
 
 
-async def test_what_a_change_leaves_out_stays(async_client: httpx.AsyncClient, post: Post) -> None:
+async def test_missing_fields_keep_their_value(async_client: httpx.AsyncClient, post: Post) -> None:
     response = await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
 
     changed = response.json()
     assert (changed["title"], changed["body"], changed["slug"]) == ("Changed", "All mine", "mine")
 
 
-async def test_a_null_clears_the_body_but_nothing_else(
+async def test_null_clears_the_body_but_no_other_field(
     async_client: httpx.AsyncClient, post: Post
 ) -> None:
     cleared = await async_client.patch(f"/posts/{post.id}", json={"body": None})
@@ -188,7 +184,7 @@ async def test_a_null_clears_the_body_but_nothing_else(
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-async def test_a_change_to_a_slug_that_is_taken_is_refused(
+async def test_change_to_a_duplicate_slug_is_a_conflict(
     async_client: httpx.AsyncClient, post: Post, foreign_post: Post
 ) -> None:
     response = await async_client.patch(f"/posts/{post.id}", json={"slug": foreign_post.slug})
@@ -196,7 +192,7 @@ async def test_a_change_to_a_slug_that_is_taken_is_refused(
     assert response.status_code == HTTPStatus.CONFLICT
 
 
-async def test_what_requests_change_the_objects_of_the_test_show(
+async def test_objects_of_the_test_show_the_changes_of_requests(
     async_client: httpx.AsyncClient, async_db: AsyncSession, post: Post
 ) -> None:
     await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
@@ -206,7 +202,7 @@ async def test_what_requests_change_the_objects_of_the_test_show(
     assert await async_db.get(Post, post.id) is None
 
 
-async def test_an_author_may_delete(async_client: httpx.AsyncClient, post: Post) -> None:
+async def test_author_can_delete_a_post(async_client: httpx.AsyncClient, post: Post) -> None:
     deleted = await async_client.delete(f"/posts/{post.id}")
     read = await async_client.get(f"/posts/{post.id}")
 
@@ -215,7 +211,7 @@ async def test_an_author_may_delete(async_client: httpx.AsyncClient, post: Post)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_others_may_read_but_neither_change_nor_delete(
+async def test_other_users_can_read_but_not_change_a_post(
     method: str, async_client: httpx.AsyncClient, foreign_post: Post
 ) -> None:
     read = await async_client.get(f"/posts/{foreign_post.id}")
@@ -231,7 +227,7 @@ async def test_others_may_read_but_neither_change_nor_delete(
 @pytest.mark.parametrize(
     ("method", "status"), [("PATCH", HTTPStatus.OK), ("DELETE", HTTPStatus.NO_CONTENT)]
 )
-async def test_an_admin_may_change_and_delete(
+async def test_admin_can_change_and_delete_a_post(
     method: str,
     status: int,
     anonymous_client: httpx.AsyncClient,
@@ -251,7 +247,7 @@ async def test_an_admin_may_change_and_delete(
     assert response.status_code == status
 
 
-async def test_of_two_posts_that_race_for_a_slug_one_is_stored(
+async def test_one_of_two_concurrent_posts_with_the_same_slug_is_stored(
     app: FastAPI, clean_database: Database
 ) -> None:
     app.state.database = clean_database
@@ -261,7 +257,7 @@ async def test_of_two_posts_that_race_for_a_slug_one_is_stored(
         await session.commit()
 
     async with clients.http_client(app, bearer(users.mint(author))) as client:
-        answers = await asyncio.gather(*(client.post("/posts/", json=NEW) for _ in range(2)))
+        responses = await asyncio.gather(*(client.post("/posts/", json=NEW) for _ in range(2)))
 
-    statuses = sorted(answer.status_code for answer in answers)
+    statuses = sorted(response.status_code for response in responses)
     assert statuses == [HTTPStatus.CREATED, HTTPStatus.CONFLICT]

@@ -3,29 +3,29 @@ from http import HTTPStatus
 import httpx
 from fastapi import FastAPI
 
-from app.realtime.broker import MemoryBroker
+from app.realtime.brokers.memory import MemoryBroker
 
 
-async def test_a_service_that_is_about_to_stop_is_not_ready(
+async def test_service_is_not_ready_during_shutdown(
     app: FastAPI, anonymous_client: httpx.AsyncClient
 ) -> None:
-    app.state.hub.stop()
+    app.state.hub.connections.stop()
 
-    ready = await anonymous_client.get("/health/ready")
+    response = await anonymous_client.get("/health/ready")
 
-    assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert ready.json()["detail"] == "The service is about to stop"
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.json()["detail"] == "The service is shutting down"
 
 
-class Unreachable(MemoryBroker):
+class DisconnectedBroker(MemoryBroker):
     async def check(self) -> bool:
         return False
 
 
-async def test_a_service_whose_events_reach_no_other_process_is_degraded(
+async def test_service_is_degraded_while_events_do_not_reach_other_processes(
     app: FastAPI, anonymous_client: httpx.AsyncClient
 ) -> None:
-    app.state.hub.broker = Unreachable("", app.state.hub.deliver, 0)
+    app.state.hub.broker = DisconnectedBroker("", app.state.hub.deliver, 0)
 
     response = await anonymous_client.get("/health/ready")
 

@@ -1,47 +1,55 @@
 import pytest
 
 from app.realtime import history
-from app.realtime.broker import Message
+from app.realtime.brokers.base import Message
 from app.realtime.history import History
 
 
-def filled(max_events: int, count: int) -> History:
-    events = History(max_events)
-    for number in range(1, count + 1):
-        events.append(Message("event", data="12345678", id=str(number)))
-    return events
+def history_of(events: int, *, max_events: int) -> History:
+    """Return a history to which events with the ids 1, 2, ... were appended."""
+    filled = History(max_events)
+    for number in range(1, events + 1):
+        filled.append(Message("event", data="12345678", id=str(number)))
+    return filled
 
 
-def ids(missed: list[Message] | None) -> list[str] | None:
-    return None if missed is None else [message.id for message in missed]
+def ids(messages: list[Message] | None) -> list[str] | None:
+    return None if messages is None else [message.id for message in messages]
 
 
-def test_it_has_what_came_after_an_event_in_order() -> None:
-    assert ids(filled(5, 3).after("1", until=3)) == ["2", "3"]
-    assert ids(filled(5, 3).after("3", until=3)) == []
+def test_history_returns_the_events_after_an_id_in_order() -> None:
+    events = history_of(3, max_events=5)
+
+    assert ids(events.after("1", until=3)) == ["2", "3"]
+    assert ids(events.after("3", until=3)) == []
 
 
-def test_it_leaves_out_what_came_after_a_number() -> None:
-    assert ids(filled(5, 5).after("2", until=4)) == ["3", "4"]
-    assert ids(filled(5, 5).after("5", until=3)) == []
+def test_history_leaves_out_the_events_after_a_number() -> None:
+    events = history_of(5, max_events=5)
+
+    assert ids(events.after("2", until=4)) == ["3", "4"]
+    assert ids(events.after("5", until=3)) == []
 
 
-def test_it_keeps_the_latest_events_and_says_when_older_ones_may_be_gone() -> None:
-    events = filled(3, 5)
+def test_history_keeps_the_newest_events_and_does_not_know_evicted_ids() -> None:
+    events = history_of(5, max_events=3)
 
     assert ids(events.after("3", until=5)) == ["4", "5"]
     assert events.after("2", until=5) is None
-    assert events.after("of another run", until=5) is None
+    assert events.after("id of another run", until=5) is None
     assert events.newest_id == "5"
 
 
-def test_it_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MAX_BYTES", 20)
+def test_history_has_a_maximum_size_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_HISTORY_BYTES", 20)
+    events = history_of(5, max_events=5)
 
-    assert ids(filled(5, 5).after("4", until=5)) == ["5"]
-    assert filled(5, 5).after("3", until=5) is None
+    assert ids(events.after("4", until=5)) == ["5"]
+    assert events.after("3", until=5) is None
 
 
-def test_it_may_keep_nothing() -> None:
-    assert filled(0, 5).after("5", until=5) is None
-    assert filled(0, 5).newest_id == ""
+def test_history_can_be_disabled() -> None:
+    events = history_of(5, max_events=0)
+
+    assert events.after("5", until=5) is None
+    assert events.newest_id == ""

@@ -1,19 +1,19 @@
 import time
 
-from app.realtime.limits import Allowance
+from app.realtime.limits import RateLimiter
 
 
-def test_as_many_frames_as_in_a_second_may_come_at_once() -> None:
-    allowance = Allowance(3)
+def test_frames_of_one_second_are_allowed_at_once() -> None:
+    limiter = RateLimiter(3)
 
-    assert [allowance.take() for _ in range(5)] == [True, True, True, False, False]
+    assert [limiter.allow() for _ in range(5)] == [True, True, True, False, False]
 
 
-def test_who_waits_may_send_again() -> None:
-    allowance = Allowance(1000)
-    while allowance.take():
+def test_rate_limiter_allows_more_frames_after_a_while() -> None:
+    limiter = RateLimiter(1000)
+    while limiter.allow():
         pass
 
     deadline = time.monotonic() + 5
     attempts = iter(lambda: time.monotonic() > deadline, True)
-    assert any(allowance.take() for _ in attempts)
+    assert any(limiter.allow() for _ in attempts)

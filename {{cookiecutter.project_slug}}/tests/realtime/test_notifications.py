@@ -7,41 +7,48 @@ from fastapi import FastAPI
 from app.auth.models import User
 from tests.clients import bearer
 from tests.conftest import MakeToken
-from tests.realtime.subscriptions import sent, stream
+from tests.realtime.subscriptions import close_and_drain, stream_subscription
 
 PATH = "/notifications"
 
 
-async def test_an_admin_sends_an_event_to_one_user(
+async def test_admin_can_send_an_event_to_one_user(
     app: FastAPI, anonymous_client: httpx.AsyncClient, admin_headers: dict[str, str]
 ) -> None:
     hub = app.state.hub
-    with hub.subscribe(stream(1)) as addressed, hub.subscribe(stream(2)) as other:
+    with (
+        hub.subscribe(stream_subscription(1)) as recipient,
+        hub.subscribe(stream_subscription(2)) as other,
+    ):
         event = {"user_id": 1, "event": "mail.arrived", "data": {"unread": 1}}
         response = await anonymous_client.post(PATH, json=event, headers=admin_headers)
 
-        (received,) = await sent(addressed)
-        assert await sent(other) == []
+        (received,) = await close_and_drain(recipient)
+        assert await close_and_drain(other) == []
     assert response.status_code == 202
     lines = received.decode().split("\n")
     assert lines[:2] == ["event: mail.arrived", 'data: {"unread": 1}']
     assert lines[2] == f"id: {response.json()['id']}"
 
 
-@pytest.mark.parametrize("addressee", [{}, {"user_id": None}])
-async def test_an_admin_sends_an_event_to_all(
-    addressee: dict[str, Any],
+@pytest.mark.parametrize("recipient", [{}, {"user_id": None}])
+async def test_admin_can_send_an_event_to_all_users(
+    recipient: dict[str, Any],
     app: FastAPI,
     anonymous_client: httpx.AsyncClient,
     admin_headers: dict[str, str],
 ) -> None:
-    with app.state.hub.subscribe(stream(1)) as ada, app.state.hub.subscribe(stream(2)) as bob:
-        await anonymous_client.post(PATH, json={"event": "news"} | addressee, headers=admin_headers)
+    hub = app.state.hub
+    with (
+        hub.subscribe(stream_subscription(1)) as ada,
+        hub.subscribe(stream_subscription(2)) as bob,
+    ):
+        await anonymous_client.post(PATH, json={"event": "news"} | recipient, headers=admin_headers)
 
-        assert len(await sent(ada)) == len(await sent(bob)) == 1
+        assert len(await close_and_drain(ada)) == len(await close_and_drain(bob)) == 1
 
 
-async def test_others_may_not(
+async def test_only_admins_can_send_events(
     anonymous_client: httpx.AsyncClient, user: User, make_token: MakeToken
 ) -> None:
     event = {"event": "news"}
@@ -64,7 +71,7 @@ async def test_others_may_not(
         "{}",
     ],
 )
-async def test_what_is_no_event_is_refused(
+async def test_invalid_event_is_refused(
     body: str, anonymous_client: httpx.AsyncClient, admin_headers: dict[str, str]
 ) -> None:
     response = await anonymous_client.post(

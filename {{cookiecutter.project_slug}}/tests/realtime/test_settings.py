@@ -1,6 +1,6 @@
 import pytest
 
-from app.settings import SettingsError
+from app.settings import Settings, SettingsError
 from tests.test_settings import read
 
 
@@ -8,15 +8,23 @@ from tests.test_settings import read
     ("name", "value"),
     [
         ("BROKER_URL", "amqp://localhost"),
+        ("BROKER_URL", "memory"),
         ("BROKER_URL", "memory://us:er:pa@host:port"),
         ("HEARTBEAT_SECONDS", "0"),
+        ("WS_MAX_FRAME_BYTES", "0"),
         ("WS_QUEUE_MESSAGES", "many"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused_by_name(
+def test_invalid_setting_is_refused_with_its_name(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SettingsError, match=f"^Settings: {name}: [^\n]*$"):
         read()
+
+
+@pytest.mark.parametrize("url", ["amqp://localhost", "memory", ""])
+def test_error_for_an_unsupported_broker_names_the_supported_ones(url: str) -> None:
+    with pytest.raises(ValueError, match="unsupported scheme .*; use memory://"):
+        Settings(broker_url=url)

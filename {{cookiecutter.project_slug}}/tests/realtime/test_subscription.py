@@ -4,146 +4,163 @@ import time
 
 import pytest
 
-from app.realtime.broker import Message
-from app.realtime.frames import Event
-from tests.realtime.subscriptions import sent, socket, stream, token
+from app.realtime.brokers.base import Message
+from app.realtime.events import Event
+from tests.realtime.subscriptions import (
+    access_token,
+    close_and_drain,
+    socket_subscription,
+    stream_subscription,
+)
 
 EVENT = Event(Message("event", event="news", data='"12345678"', id="1-1"))
-SIZE = len(EVENT.text)
+EVENT_BYTES = len(EVENT.json)
 
 
-async def test_where_there_is_no_room_for_an_event_the_client_is_too_slow() -> None:
-    subscription = socket(ws_queue_messages=2)
+async def test_client_whose_queue_is_full_is_closed_with_4408() -> None:
+    subscription = socket_subscription(ws_queue_messages=2)
     for _ in range(3):
-        subscription.offer(EVENT)
-    subscription.offer(EVENT)
+        subscription.enqueue(EVENT)
+    subscription.enqueue(EVENT)
 
-    assert await sent(subscription) == []  # nobody waits for the rest
+    assert await close_and_drain(subscription) == []  # the queue is discarded
     assert subscription.close_code == 4408
 
 
-async def test_room_is_bounded_in_bytes_too() -> None:
-    subscription = socket(ws_queue_bytes=2 * SIZE)
+async def test_queue_has_a_maximum_size_in_bytes() -> None:
+    subscription = socket_subscription(ws_queue_bytes=2 * EVENT_BYTES)
     for _ in range(2):
-        subscription.offer(EVENT)
+        subscription.enqueue(EVENT)
     await anext(subscription)
-    subscription.offer(EVENT)
+    subscription.enqueue(EVENT)
     assert subscription.close_code is None
 
-    subscription.offer(EVENT)
+    subscription.enqueue(EVENT)
     assert subscription.close_code == 4408
 
 
-async def test_a_single_event_may_be_as_large_as_it_likes() -> None:
-    subscription = socket(ws_queue_bytes=1)
-    subscription.offer(EVENT)
+async def test_empty_queue_takes_an_event_of_any_size() -> None:
+    subscription = socket_subscription(ws_queue_bytes=1)
+    subscription.enqueue(EVENT)
 
-    assert await sent(subscription) == [EVENT.text]
+    assert await close_and_drain(subscription) == [EVENT.json]
 
 
-async def test_an_answer_waits_for_room() -> None:
-    subscription = socket(ws_queue_messages=1)
-    await subscription.answer("1")
-    second = asyncio.create_task(subscription.answer("2"))
+async def test_response_waits_for_room_in_the_queue() -> None:
+    subscription = socket_subscription(ws_queue_messages=1)
+    await subscription.respond("1")
+    second = asyncio.create_task(subscription.respond("2"))
     await asyncio.sleep(0)
     assert not second.done()
 
     assert await anext(subscription) == "1"
     await second
-    assert await sent(subscription) == ["2"]
+    assert await close_and_drain(subscription) == ["2"]
 
 
-async def test_an_answer_waits_for_what_was_missed() -> None:
-    subscription = socket()
+async def test_response_waits_until_missed_events_are_sent() -> None:
+    subscription = socket_subscription()
     subscription.replay([Message("event", event="missed"), Message("event", event="missed")])
-    answer = asyncio.create_task(subscription.answer("1"))
+    response = asyncio.create_task(subscription.respond("1"))
     for _ in range(2):
-        assert not answer.done()
+        assert not response.done()
         await anext(subscription)
 
-    await answer
-    assert await sent(subscription) == ["1"]
+    await response
+    assert await close_and_drain(subscription) == ["1"]
 
 
-async def test_the_first_reason_to_close_counts() -> None:
-    subscription = socket()
+async def test_discarding_the_queue_ends_the_wait_for_room() -> None:
+    subscription = socket_subscription(ws_queue_messages=1)
+    await subscription.respond("1")
+    response = asyncio.create_task(subscription.respond("2"))
+    await asyncio.sleep(0)
+
+    subscription.close(4401, discard_queue=True)
+
+    await response
+    assert await close_and_drain(subscription) == []
+
+
+async def test_first_close_code_wins() -> None:
+    subscription = socket_subscription()
     subscription.close(1008)
-    subscription.drop(1011)
+    subscription.close(1011, discard_queue=True)
 
     assert subscription.close_code == 1008
 
 
-async def test_who_waits_for_the_next_frame_learns_of_the_end() -> None:
-    subscription = socket()
-    waiting = asyncio.create_task(anext(subscription, "the end"))
+async def test_waiting_writer_is_woken_by_close() -> None:
+    subscription = socket_subscription()
+    writer = asyncio.create_task(anext(subscription, "end"))
     await asyncio.sleep(0)
 
     subscription.close(1012)
 
-    assert await waiting == "the end"
+    assert await writer == "end"
 
 
-async def test_a_socket_is_told_once_that_its_token_expires() -> None:
-    subscription = socket()
+async def test_client_is_warned_once_that_its_token_expires() -> None:
+    subscription = socket_subscription()
     for seconds in (839, 841, 850):
-        subscription.tick(time.monotonic() + seconds)
+        subscription.check_deadlines(time.monotonic() + seconds)
 
-    (frame,) = await sent(subscription)
+    (frame,) = await close_and_drain(subscription)
     assert json.loads(frame) == {
         "type": "token_expiring",
         "expires_at": subscription.token.expires_at.isoformat(),
     }
 
 
-@pytest.mark.parametrize("client", [socket, stream])
-async def test_the_end_of_a_token_is_the_end_of_the_connection(client: type) -> None:
-    subscription = client()
-    subscription.tick(time.monotonic() + 899)
+@pytest.mark.parametrize("make", [socket_subscription, stream_subscription])
+async def test_connection_is_closed_with_4401_when_its_token_expires(make: type) -> None:
+    subscription = make()
+    subscription.check_deadlines(time.monotonic() + 899)
     assert subscription.close_code is None
 
-    subscription.tick(time.monotonic() + 901)
+    subscription.check_deadlines(time.monotonic() + 901)
     assert subscription.close_code == 4401
 
 
-async def test_a_new_token_counts_from_then_on() -> None:
-    subscription = socket()
-    subscription.renew(token(seconds=1800))
-    subscription.tick(time.monotonic() + 901)
+async def test_new_token_extends_the_connection() -> None:
+    subscription = socket_subscription()
+    subscription.renew(access_token(expires_in=1800))
+    subscription.check_deadlines(time.monotonic() + 901)
 
     assert subscription.close_code is None
 
 
-async def test_a_silent_stream_gets_a_comment_and_a_silent_socket_nothing() -> None:
-    by_stream, by_socket = stream(), socket()
+async def test_idle_stream_gets_a_comment_and_idle_socket_gets_nothing() -> None:
+    by_stream, by_socket = stream_subscription(), socket_subscription()
     for seconds in (14, 16):
-        by_stream.tick(time.monotonic() + seconds)
-        by_socket.tick(time.monotonic() + seconds)
+        by_stream.check_deadlines(time.monotonic() + seconds)
+        by_socket.check_deadlines(time.monotonic() + seconds)
 
-    assert await sent(by_stream) == [b": ping\n\n"]
-    assert await sent(by_socket) == []
+    assert await close_and_drain(by_stream) == [b": ping\n\n"]
+    assert await close_and_drain(by_socket) == []
 
 
-async def test_who_takes_too_long_to_take_a_frame_is_cut_off() -> None:
-    cuts: list[str] = []
-    subscription = socket(ws_send_seconds=10)
-    subscription.cut = lambda: cuts.append("cut")
-    subscription.tick(time.monotonic() + 11)  # nothing is being sent
-    await subscription.answer("1")
+async def test_connection_is_aborted_when_sending_times_out() -> None:
+    calls: list[str] = []
+    subscription = socket_subscription(ws_send_seconds=10)
+    subscription.abort = lambda: calls.append("abort")
+    subscription.check_deadlines(time.monotonic() + 11)  # nothing is being sent
+    await subscription.respond("1")
     await anext(subscription)
-    subscription.tick(time.monotonic() + 9)
-    assert not cuts
+    subscription.check_deadlines(time.monotonic() + 9)
+    assert not calls
 
-    subscription.tick(time.monotonic() + 11)
-    assert cuts
+    subscription.check_deadlines(time.monotonic() + 11)
+    assert calls
 
 
-async def test_who_is_shut_out_is_sent_nothing_more() -> None:
-    subscription = socket()
-    subscription.offer(EVENT)
-    subscription.drop(4401)
+async def test_revoked_client_receives_nothing_more() -> None:
+    subscription = socket_subscription()
+    subscription.enqueue(EVENT)
+    subscription.close(4401, discard_queue=True)
 
     subscription.replay([Message("event", event="news", id="1-1")])
-    await subscription.answer("late")
+    await subscription.respond("late")
 
     assert [frame async for frame in subscription] == []
     assert subscription.close_code == 4401

@@ -1,0 +1,102 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
+from sqlalchemy.pool import PoolProxiedConnection
+
+from app.database.engine import HotConnections, create_engines
+from app.database.outages import Pool
+
+REMEDY = "write `async with database.session() as session:` there, with `database: CurrentDatabase`"
+
+
+class UnusableSessionError(RuntimeError):
+    """A statement was refused because its session would hold a connection for too long."""
+
+
+class Database:
+    """The engines and sessions of one running service."""
+
+    def __init__(self, url: str) -> None:
+        self.engine, self.write_engine = create_engines(url)
+        self._hot = HotConnections(self.engine)
+        self._sessions = async_sessionmaker(
+            expire_on_commit=False, sync_session_class=GuardedSession, info={"database": self}
+        )
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether this is an SQLite database without a file, as in tests."""
+        return self.engine.url.database in {None, "", ":memory:"}
+
+    @property
+    def connections_in_use(self) -> int:
+        pools = {self.engine.pool, self.write_engine.pool}
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, Pool))
+
+    @asynccontextmanager
+    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        """Yield a session; roll back what is not committed when the block ends."""
+        engine = self.engine if read_only else self.write_engine
+        session = self._sessions(bind=engine, info={"read_only": read_only})
+        try:
+            yield session
+        finally:
+            if session.in_transaction():
+                await asyncio.shield(session.close())  # also when the request is cancelled
+            refuse_statements(session, f"the session has ended with its request; {REMEDY}")
+
+    @asynccontextmanager
+    async def socket_session(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session for the life of a WebSocket, in which only hot statements run."""
+        session = self._sessions(bind=self.engine, info={"read_only": True})
+        refuse_statements(session, f"a session must not stay open with a WebSocket; {REMEDY}")
+        yield session
+
+    def hot_connection(self) -> AbstractAsyncContextManager[PoolProxiedConnection]:
+        """Check out a connection for one hot statement, without a transaction."""
+        return self._hot.connection()
+
+    async def close(self) -> None:
+        await self._hot.close()
+        await self.engine.dispose()
+        await self.write_engine.dispose()
+
+
+GuardedSession = sessionmaker().class_  # an ordinary session class, for events of its own
+
+
+def refuse_statements(session: AsyncSession, reason: str) -> None:
+    """Let further statements raise `UnusableSessionError` before they take a connection."""
+    session.info["refused"] = reason
+
+
+@event.listens_for(GuardedSession, "do_orm_execute")
+def _check_execute(state: ORMExecuteState) -> None:
+    _check(state.session)
+
+
+@event.listens_for(GuardedSession, "before_flush")
+def _check(session: Session, *_: object) -> None:
+    if reason := session.info.get("refused"):
+        raise UnusableSessionError(reason)
+
+
+@asynccontextmanager
+async def independent_transaction(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Yield a session whose changes are committed when the block ends.
+
+    Within a transaction that can write, it yields `session` in a savepoint: on SQLite another
+    writer would wait for this one.
+    """
+    database: Database | None = session.info.get("database")
+    if database and (session.info.get("read_only") or not session.in_transaction()):
+        async with database.session() as independent:
+            yield independent
+            await independent.commit()
+    else:
+        async with session.begin_nested():
+            yield session

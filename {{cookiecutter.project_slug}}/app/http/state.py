@@ -1,0 +1,16 @@
+from typing import TypeVar
+
+from fastapi.requests import HTTPConnection
+
+T = TypeVar("T")
+
+
+def from_state(connection: HTTPConnection, name: str, kind: type[T]) -> T:
+    """Return what the lifespan stored in `app.state`; raise `RuntimeError` if it has not run."""
+    value = getattr(connection.app.state, name, None)
+    if isinstance(value, kind):
+        return value
+    raise RuntimeError(
+        f"no {name}: the lifespan has not run; use `with TestClient(app)`, or in a test with a"
+        " session of its own override `get_async_db`"
+    )

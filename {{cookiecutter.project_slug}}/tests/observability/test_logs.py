@@ -1,0 +1,209 @@
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI, WebSocket
+from httpx_ws import AsyncWebSocketSession, aconnect_ws
+
+from app.auth.models import User
+from app.database import Database
+from app.main import create_app
+from app.observability.logs import configure_logging
+from app.settings import Settings, get_settings
+from tests import clients
+from tests.conftest import MakeToken
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """A function that configures logging as if pytest had no handlers."""
+
+    def configure(**changes: str) -> None:
+        monkeypatch.setattr(root, "handlers", [])
+        configure_logging(Settings.model_validate(get_settings().model_dump() | changes))
+
+    root = logging.getLogger()
+    level = root.level
+    yield configure
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_json_lines_of_service_and_libraries_have_the_same_members(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_format="json")
+    with structlog.contextvars.bound_contextvars(request_id="abc"):
+        structlog.get_logger().info("ours", answer=42)
+        logging.getLogger("library").info("the %s", "library's")
+
+    ours, library = map(json.loads, capsys.readouterr().out.splitlines())
+    assert ours.pop("timestamp") <= library.pop("timestamp")
+    assert ours == {"event": "ours", "answer": 42, "level": "info", "request_id": "abc"}
+    assert library == {
+        "event": "the library's",
+        "level": "info",
+        "logger": "library",
+        "request_id": "abc",
+    }
+
+
+def test_text_lines_show_level_and_values(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    structlog.get_logger().warning("ours", answer=42)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "[warning" in line
+    assert "answer=42" in line
+
+
+async def test_closing_the_database_logs_nothing(
+    configure: Configure, clean_database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    await Database(clean_database_url).close()
+
+    assert capsys.readouterr().out == ""
+
+
+def test_lines_below_the_level_are_not_written(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_level="warning")
+    structlog.get_logger().info("ours")
+    logging.getLogger("library").info("theirs")
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn", "library"])
+def test_configuring_twice_writes_no_line_twice(
+    name: str, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    configure_logging(get_settings())
+    logging.getLogger(name).warning("once")
+
+    assert capsys.readouterr().out.count("once") == 1
+
+
+def test_requests_cancelled_by_a_stopping_server_leave_no_traceback(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    server = logging.getLogger("uvicorn.error")
+    server.error("Cancel 1 running task(s), timeout graceful shutdown exceeded")
+    server.error("Exception in ASGI application", exc_info=asyncio.CancelledError())
+    server.error("Exception in ASGI application", exc_info=ValueError())
+
+    lines = capsys.readouterr().out
+    assert "Cancel 1 running" in lines
+    assert "CancelledError" not in lines
+    assert lines.count("Exception in ASGI application") == 1
+
+
+def test_access_log_of_the_server_is_dropped(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    logging.getLogger("uvicorn.access").info('%s - "%s"', "client", "GET /?token=secret")
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (f"/ws/notifications?%74oken={JWT}", "/ws/notifications?%74oken=[redacted]"),
+        (f"authorization: Bearer {JWT}", "authorization: Bearer [redacted]"),
+        ("/auth/me?limit=3", "/auth/me?limit=3"),
+    ],
+)
+def test_jwt_in_any_text_is_redacted(
+    text: str,
+    written: str,
+    log_format: str,
+    configure: Configure,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(log_format=log_format)
+    logging.getLogger("uvicorn.error").warning('%s - "WebSocket %s" %d', "client", text, 101)
+    structlog.get_logger().warning("socket", path=text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.getLogger("library").exception("It failed")
+
+    lines = capsys.readouterr().out
+    assert lines.count(written) == 3
+    assert JWT not in lines
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_traceback_shows_no_values_of_variables(
+    log_format: str, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    password = "correct horse"
+    configure(log_format=log_format)
+    try:
+        raise ValueError(len(password))
+    except ValueError:
+        structlog.get_logger().exception("It failed")
+
+    lines = capsys.readouterr().out
+    assert "ValueError: 13" in lines
+    assert lines.count(password) == lines.count("password = ")  # at most in the line of source code
+
+
+async def test_tokens_and_parameters_are_not_written_even_at_debug_level(
+    app: FastAPI,
+    user: User,
+    make_token: MakeToken,
+    configure: Configure,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = create_app()
+    service.state.database = app.state.database
+
+    @service.websocket("/echo")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept("v1" if websocket.scope["subprotocols"] else None)
+        await websocket.send_text(await websocket.receive_text())
+
+    token = make_token(user)
+    ways: list[dict[str, Any]] = [
+        {"url": f"/echo?token={token}"},
+        {"url": "/echo", "headers": clients.bearer(token)},
+        {"url": "/echo", "subprotocols": ["v1", f"bearer.{token}"]},
+    ]
+    socket: AsyncWebSocketSession
+    async with clients.live_server(service) as address:
+        configure(log_level="debug")
+        monkeypatch.setattr(logging.getLogger("httpx"), "level", logging.WARNING)  # the client's
+        async with httpx.AsyncClient(base_url=address) as client:
+            await client.get("/auth/me", headers=clients.bearer(token))
+            for way in ways:
+                async with aconnect_ws(client=client, **way) as socket:
+                    await socket.send_json({"token": token})
+                    await socket.receive_json(timeout=2)
+
+    lines = capsys.readouterr().out
+    assert lines.count("path=/echo ") == len(ways)
+    assert "token=" not in lines
+    assert "< TEXT" not in lines  # the server logs frames and headers at this level
+    assert token not in lines
+    assert "user@example.com" not in lines  # the driver logs parameters at this level

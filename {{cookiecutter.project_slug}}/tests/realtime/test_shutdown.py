@@ -1,0 +1,135 @@
+"""Shutdown by signals, with `python -m app` in processes of their own."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_SECONDS = 60  # generous, because the machine may be busy
+
+
+@dataclass
+class Service:
+    process: Process
+    client: httpx.AsyncClient
+
+
+@pytest_asyncio.fixture(scope="module")
+async def services() -> AsyncIterator[list[Service]]:
+    """Services for all tests, started concurrently because a start takes long."""
+    async with AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(running()) for _ in range(2)]
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not all([await is_live(service.client) for service in services]):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        yield services
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Service]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app"),
+        cwd=ROOT,
+        env=os.environ | {"PORT": str(port)},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS
+    ) as client:
+        yield Service(process, client)
+    with suppress(ProcessLookupError):  # it has exited, unless its test has failed
+        process.kill()
+    await process.wait()
+
+
+@pytest.fixture
+def service(services: list[Service]) -> Service:
+    return services.pop()
+
+
+@pytest.fixture
+def process(service: Service) -> Process:
+    return service.process
+
+
+@pytest.fixture
+def client(service: Service) -> httpx.AsyncClient:
+    return service.client
+
+
+async def is_live(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health/live")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def output(process: Process) -> str:
+    """Wait until the process exits and return its output."""
+    written, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
+    return str(written.decode())
+
+
+async def test_sigterm_completes_requests_and_closes_sockets_and_streams(
+    process: Process, client: httpx.AsyncClient
+) -> None:
+    stopping = asyncio.Event()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await stopping.wait()
+        yield b"}"
+
+    websocket: AsyncWebSocketSession
+    async with (
+        aconnect_ws("/ws/echo", client) as websocket,
+        client.stream("GET", "/events/heartbeat") as stream,
+    ):
+        lines = stream.aiter_lines()
+        await anext(lines)
+        request = asyncio.create_task(client.post("/notifications", content=slow_body()))
+        await asyncio.sleep(0.1)  # until the service has received the first byte
+
+        process.send_signal(signal.SIGTERM)
+        retries = [line async for line in lines if line.startswith("retry: ")]
+        ready = await client.get("/health/ready")
+        stopping.set()
+
+        assert retries
+        assert ready.status_code == 503
+        assert (await request).status_code == 401
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await websocket.receive(timeout=TIMEOUT_SECONDS)
+        assert closed.value.code == 1012
+    assert "Traceback" not in await output(process)
+
+
+async def test_second_signal_ends_the_process_at_once(
+    process: Process, client: httpx.AsyncClient
+) -> None:
+    async with client.stream("GET", "/events/heartbeat") as stream:
+        process.send_signal(signal.SIGINT)
+        _ = [line async for line in stream.aiter_lines()]  # the shutdown has begun
+        process.send_signal(signal.SIGINT)
+
+    assert "Traceback" not in await output(process)
+    assert process.returncode == -signal.SIGINT
