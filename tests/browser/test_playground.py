@@ -38,7 +38,7 @@ def test_wrong_password_shows_the_message_of_the_service(open_tab: OpenTab) -> N
     tab.get_by_label("E-mail address").fill("nobody@example.com")
     tab.get_by_label("Password").fill("correct horse")
     tab.get_by_role("button", name="Sign in").click()
-    expect(tab.get_by_text("Unknown e-mail address or wrong password")).to_be_visible()
+    expect(tab.get_by_text("Incorrect e-mail address or password")).to_be_visible()
 
 
 def test_post_arrives_in_this_tab_and_in_a_second_tab(open_tab: OpenTab) -> None:

@@ -88,6 +88,6 @@ def test_invalid_token_shows_the_message_of_the_service(open_tab: OpenTab) -> No
     tab = open_tab(expected=["401"])
     tab.get_by_label("Access token").fill("nonsense")
     tab.get_by_role("button", name="Use this token").click()
-    expect(tab.locator("#account-message")).to_have_text("The access token is not valid")
+    expect(tab.locator("#account-message")).to_have_text("Invalid access token")
     tab.reload()
     expect(tab.get_by_label("Access token")).to_be_visible()

@@ -43,7 +43,7 @@ async function showAccount() {
 
 async function signInWith(getTokens) {
   await getTokens();
-  await showAccount();
+  await showAccount().catch((error) => { session.clear(); throw error; });
   showMessage("account-message", "");
 }
 
