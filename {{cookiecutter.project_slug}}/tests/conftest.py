@@ -25,7 +25,7 @@ from app.auth.models import Role, User
 from app.database import Database
 from app.database.engine import create_engine
 from app.database.outages import ReadOnlySessionError
-from app.database.sessions import GuardedSession, refuse_statements
+from app.database.sessions import refuse_statements
 from app.main import app as service
 from app.settings import Settings, get_settings
 from tests import clients, mistakes, users
@@ -121,8 +121,8 @@ class SharedDatabase(Database):
     @asynccontextmanager
     async def socket_session(self) -> AsyncIterator[AsyncSession]:
         mistakes.refuse_another_loop(self._loop)
-        session = AsyncSession(sync_session_class=GuardedSession, info={"database": self})
-        refuse_statements(session, "a session must not stay open with a WebSocket")
+        session = AsyncSession(info={"database": self})
+        refuse_statements(session)
         yield session
 
     @asynccontextmanager

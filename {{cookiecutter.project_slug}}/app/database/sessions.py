@@ -1,20 +1,34 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NoReturn
 
-from sqlalchemy import event
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.database.engine import HotConnections, create_engines
 from app.database.outages import Pool
 
-REMEDY = "write `async with database.session() as session:` there, with `database: CurrentDatabase`"
-
 
 class UnusableSessionError(RuntimeError):
     """A statement was refused because its session would hold a connection for too long."""
+
+
+def _refuse_connection() -> NoReturn:
+    raise UnusableSessionError(
+        "the session of a request ends with its route, and must not stay open with a WebSocket;"
+        " write `async with database.session() as session:` around the statements, with"
+        " `database: CurrentDatabase`"
+    )
+
+
+REFUSING_ENGINE = create_engine("sqlite://", creator=_refuse_connection, poolclass=NullPool)
+
+
+def refuse_statements(session: AsyncSession) -> None:
+    """Let further statements raise `UnusableSessionError` instead of taking a connection."""
+    session.sync_session.bind = REFUSING_ENGINE
 
 
 class Database:
@@ -23,9 +37,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine, self.write_engine = create_engines(url)
         self._hot = HotConnections(self.engine)
-        self._sessions = async_sessionmaker(
-            expire_on_commit=False, sync_session_class=GuardedSession, info={"database": self}
-        )
+        self._sessions = async_sessionmaker(expire_on_commit=False, info={"database": self})
 
     @property
     def in_memory(self) -> bool:
@@ -47,13 +59,13 @@ class Database:
         finally:
             if session.in_transaction():
                 await asyncio.shield(session.close())  # also when the request is cancelled
-            refuse_statements(session, f"the session has ended with its request; {REMEDY}")
+            refuse_statements(session)
 
     @asynccontextmanager
     async def socket_session(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for the life of a WebSocket, in which only hot statements run."""
         session = self._sessions(bind=self.engine, info={"read_only": True})
-        refuse_statements(session, f"a session must not stay open with a WebSocket; {REMEDY}")
+        refuse_statements(session)
         yield session
 
     def hot_connection(self) -> AbstractAsyncContextManager[PoolProxiedConnection]:
@@ -64,25 +76,6 @@ class Database:
         await self._hot.close()
         await self.engine.dispose()
         await self.write_engine.dispose()
-
-
-GuardedSession = sessionmaker().class_  # an ordinary session class, for events of its own
-
-
-def refuse_statements(session: AsyncSession, reason: str) -> None:
-    """Let further statements raise `UnusableSessionError` before they take a connection."""
-    session.info["refused"] = reason
-
-
-@event.listens_for(GuardedSession, "do_orm_execute")
-def _check_execute(state: ORMExecuteState) -> None:
-    _check(state.session)
-
-
-@event.listens_for(GuardedSession, "before_flush")
-def _check(session: Session, *_: object) -> None:
-    if reason := session.info.get("refused"):
-        raise UnusableSessionError(reason)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, Select
+from sqlalchemy import BindParameter, Dialect, Float, Numeric, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import visitors
@@ -22,10 +22,18 @@ class HotStatement:
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
-        """Raise `ValueError` if the statement selects entities or has an expanding IN."""
-        for column in statement.column_descriptions:
-            if column["expr"] is column["type"]:
-                raise ValueError(f"select the columns of {column['name']}, not the entity")
+        """Raise `ValueError` for entities, text, numeric columns and an IN of variable length."""
+        for chosen in statement.column_descriptions:
+            if chosen["expr"] is chosen["type"]:
+                raise ValueError(f"select the columns of {chosen['name']}, not the entity")
+        columns = statement.exported_columns
+        if len(columns) != len(statement.column_descriptions):
+            raise ValueError("select columns, not text")
+        # The converter of asyncpg would need the description of the row.
+        if numeric := [
+            column.key for column in columns if isinstance(column.type, Float | Numeric)
+        ]:
+            raise ValueError(f"{numeric} are numeric; use session.execute")
         for bind in visitors.iterate(statement):
             if isinstance(bind, BindParameter) and bind.expanding:
                 raise ValueError(f"{bind.key!r} is an IN of variable length; use session.execute")

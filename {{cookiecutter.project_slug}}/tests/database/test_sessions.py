@@ -140,10 +140,12 @@ async def test_socket_session_refuses_statements(
     statement: object, clean_database: Database
 ) -> None:
     async with clean_database.socket_session() as session:
-        with pytest.raises(UnusableSessionError, match=r"WebSocket; write `async with database"):
+        with pytest.raises(UnusableSessionError, match=r"write `async with database"):
             await session.execute(statement)  # type: ignore[call-overload]  # of both kinds
         with pytest.raises(UnusableSessionError):
             await session.get(User, 1)
+        with pytest.raises(UnusableSessionError):
+            await session.connection()
         session.add(await new_user("refused"))
         with pytest.raises(UnusableSessionError):
             await session.flush()
@@ -155,8 +157,10 @@ async def test_ended_session_refuses_statements(clean_database: Database) -> Non
     async with clean_database.session() as session:
         await session.scalar(select(User))
 
-    with pytest.raises(UnusableSessionError, match="ended with its request; write `async with"):
+    with pytest.raises(UnusableSessionError, match="ends with its route.*write `async with"):
         await session.scalar(select(User))
+    with pytest.raises(UnusableSessionError):
+        await session.connection()
     assert clean_database.connections_in_use == 0
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import bindparam, event, func, literal, select
+from sqlalchemy import bindparam, event, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import Pool
@@ -156,3 +156,10 @@ def test_entities_are_refused_by_name() -> None:
 def test_in_of_variable_length_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'ids' is an IN of variable length"):
         HotStatement(select(Note.id).where(Note.id.in_(bindparam("ids", expanding=True))))
+
+
+def test_text_and_numeric_columns_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="not text"):
+        HotStatement(select(text("id"), Note.text))
+    with pytest.raises(ValueError, match=r"\['half'\] are numeric"):
+        HotStatement(select(Note.id, literal(0.5).label("half")))
