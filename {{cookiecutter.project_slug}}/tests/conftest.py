@@ -32,7 +32,11 @@ from tests import clients, mistakes, users
 
 pytest_plugins = ["tests.databases"]
 
-WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+WRITES = re.compile(
+    r"\s*(INSERT|UPDATE|DELETE|REPLACE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b"
+    r"|\s*WITH\b.*\b(INSERT|UPDATE|DELETE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 MakeUser = Callable[..., Awaitable[User]]
 MakeToken = Callable[..., str]

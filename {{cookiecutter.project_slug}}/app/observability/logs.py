@@ -44,8 +44,8 @@ def configure_logging(settings: Settings) -> None:
     library_level = max(level, logging.INFO)
     logging.basicConfig(handlers=[handler], level=library_level)
     logging.getLogger("app").setLevel(level)
-    # SQLAlchemy names the pool's logger after its class.
-    logging.getLogger("app.database.outages.Pool").setLevel(max(level, logging.WARNING))
+    # SQLAlchemy names the loggers of pools after their classes.
+    logging.getLogger("app.database").setLevel(max(level, logging.WARNING))
     for name in (
         "uvicorn",
         "uvicorn.error",

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from httpx import ASGITransport
 from httpx_ws import WebSocketDisconnect
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import Message, Receive, Scope, Send
@@ -162,8 +162,14 @@ async def test_get_route_that_writes_is_refused_in_the_test_session_too(
     async def written(session: DbSession) -> None:
         session.add(await new_user("new"))
 
-    with added(app, router), pytest.raises(ReadOnlySessionError):
-        await async_client.get("/written")
+    @router.get("/common-table-expression")
+    async def update_with(session: DbSession) -> None:
+        await session.execute(text("WITH x AS (SELECT 1) UPDATE users SET active = false"))
+
+    with added(app, router):
+        for path in ("/written", "/common-table-expression"):
+            with pytest.raises(ReadOnlySessionError):
+                await async_client.get(path)
 
     async_db.add(await new_user("new"))  # the session of the test can still write
     await async_db.flush()
