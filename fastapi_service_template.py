@@ -44,7 +44,7 @@ MAX_TEXT_LENGTHS = {
     "author_email": 254,
 }
 # Control characters, line and paragraph separators, lone surrogates, and the bidirectional
-# controls, with which a line of source looks different from what it does.
+# controls, which can make a line of source look different from its meaning.
 UNSAFE_CHARACTERS = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # `cruft update` renders stored answers again; `# %` at the start of a line is a line statement.
 JINJA_SYNTAX = re.compile(r"\{[{%#]|^# %")
@@ -136,7 +136,7 @@ def _slug_problem(slug: str) -> str | None:
         )
     if WINDOWS_DEVICE.fullmatch(slug):
         return "is a reserved device name on Windows"
-    if _normalize(slug) in _dependencies():
+    if _normalise(slug) in _dependencies():
         return "is the name of a package that the service depends on"
     return None
 
@@ -145,10 +145,10 @@ def _dependencies() -> frozenset[str]:
     pyproject = tomllib.loads(SERVICE_PYPROJECT.read_text("utf-8"))
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
     direct = (re.split(r"[^\w.-]", requirement)[0] for group in groups for requirement in group)
-    return TRANSITIVE_DEPENDENCIES.union(map(_normalize, direct))
+    return TRANSITIVE_DEPENDENCIES.union(map(_normalise, direct))
 
 
-def _normalize(name: str) -> str:
+def _normalise(name: str) -> str:
     """Normalise the name of a distribution as PEP 503 defines it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -1,4 +1,4 @@
-"""What `nox` runs in this repository; CONTRIBUTING.md lists the sessions."""
+"""The Nox sessions of this repository, which CONTRIBUTING.md describes."""
 
 import signal
 

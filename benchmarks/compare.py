@@ -29,7 +29,7 @@ def comparable(measured: Measured) -> set[str]:
 
 
 def is_worse(old: Spread, new: Spread, *, more_is_better: bool) -> bool:
-    """Tell whether each median lies beyond all rounds of the other run, on the worse side."""
+    """Return whether each median lies beyond all rounds of the other run, on the worse side."""
     if more_is_better:
         return new["median"] < old["min"] and new["max"] < old["median"]
     return new["median"] > old["max"] and new["min"] > old["median"]

@@ -1,4 +1,4 @@
-"""How long developers of a service, and of the template, wait."""
+"""Waiting times of developers of a service and of the template."""
 
 import statistics
 import subprocess

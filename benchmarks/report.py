@@ -84,5 +84,5 @@ def ratio(figures: dict[str, Spread] | None, figure: str) -> str:
 
 
 def with_spread(spread: Spread, show: Format) -> str:
-    median, least, most = (show(spread[name]) for name in ("median", "min", "max"))
-    return median if median == least == most else f"{median} ({least}–{most})"
+    median, minimum, maximum = (show(spread[name]) for name in ("median", "min", "max"))
+    return median if median == minimum == maximum else f"{median} ({minimum}–{maximum})"

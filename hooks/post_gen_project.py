@@ -1,6 +1,6 @@
 """Add a `.env` file, remove empty directories and print the next steps.
 
-All of this is optional: the hook needs no network, never fails, and writes to standard error
+All of this is optional: the hook needs no network and never fails. It writes to standard error,
 because `cruft diff` bakes the service to print a patch on standard output.
 """
 

@@ -159,7 +159,7 @@ def test_typed_jinja_is_refused_in_one_line_before_anything_is_written(
     before = contents(sandbox.directory)
     # An empty line selects the default.
     ended = sandbox.cookiecutter(
-        typed="".join(f"{jinja if asked == prompt else ''}\n" for asked in PROMPTS)
+        typed="".join(f"{jinja if name == prompt else ''}\n" for name in PROMPTS)
     )
     assert f"{prompt} {jinja!a} " in ended.output.splitlines()[-1]
     assert ended.exit_code == 1

@@ -22,8 +22,8 @@ CASES = ["GET /auth/me", "POST /posts/", "25 ", "5 sockets", "import", "suite"]
 BENCH = [sys.executable, "-m", "benchmarks", "--miniature"]
 
 
-def sections(least: float, median: float, most: float) -> Sections:
-    spread: Spread = {"min": least, "median": median, "max": most}
+def sections(minimum: float, median: float, maximum: float) -> Sections:
+    spread: Spread = {"min": minimum, "median": median, "max": maximum}
     ratios = {"per_second": spread, "p99": spread}
     return {"requests": {"GET /": {"service": {}, "ratio to limit": ratios}}}
 

@@ -41,7 +41,7 @@ def test_env_file_is_the_example_with_a_key_that_only_the_owner_can_read(project
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
 
 
-def test_keys_are_never_repeated(project: Path) -> None:
+def test_each_bake_gets_a_different_key(project: Path) -> None:
     keys = set()
     for _ in range(3):
         post_gen.write_env_file()

@@ -127,7 +127,7 @@ def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
         settings = {
             "BROKER_URL": broker,
             "DATABASE_URL": database,
-            "HEARTBEAT_SECONDS": str(IDLE_SECONDS),  # the stream is silent in between
+            "HEARTBEAT_SECONDS": str(IDLE_SECONDS),  # the stream is idle in between
             "LOG_LEVEL": "warning",
         }
         replicas = [Replica(project, settings) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The pages that add and remove a feature are followed word for word."""
+"""Follow the pages about adding and removing a feature word for word."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What pyproject.toml says of this project; the file travels with the code."""
+"""Project metadata from pyproject.toml, which is deployed with the code."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What routes take from the database and from authentication, in one place."""
+"""The dependencies of routes on the database and on authentication, in one place."""
 
 from app.auth.dependencies import (
     BearerToken,

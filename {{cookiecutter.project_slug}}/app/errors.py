@@ -17,7 +17,7 @@ MAX_VALIDATION_ERRORS = 20  # in one response
 
 
 class ServiceError(Exception):
-    """An error with an HTTP status and a WebSocket close code; subclasses say what happened."""
+    """An error with an HTTP status and a WebSocket close code; subclasses name the problem."""
 
     status: ClassVar[HTTPStatus]
     detail: ClassVar[str]
@@ -102,7 +102,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> ProblemResponse:
-        # FastAPI accepts any JSON as detail; anything but text gets a member of its own.
+        # FastAPI accepts any JSON as detail; any value but text becomes a separate member.
         if isinstance(error.detail, str):
             return problem(error.status_code, error.detail, error.headers)
         title = phrase(error.status_code)
@@ -117,10 +117,10 @@ def add_error_handlers(app: FastAPI) -> None:
     async def database_unavailable(
         request: Request, error: DatabaseUnavailableError
     ) -> ProblemResponse:
-        # One line without a traceback: an outage fails thousands of requests.
+        # One line without a traceback, because an outage fails thousands of requests.
         logger.error("%s: %r", error.detail, error.__cause__)
         return await service_error(request, error)
 
     @app.exception_handler(WebSocketDisconnect)
     async def client_disconnected(_: WebSocket, __: WebSocketDisconnect) -> None:
-        """Ignore it: there is nobody to respond to."""
+        """Ignore the disconnection, because no client is left to respond to."""

@@ -29,7 +29,7 @@ from app.settings import get_settings
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the database; each feature's router has a lifespan of its own for the rest."""
+    """Open the database; the lifespan of each feature's router opens the rest."""
     settings = get_settings()
     configure_logging(settings)
     app.state.database = database = Database(settings.database_url)
@@ -37,7 +37,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.openapi_url = "/openapi.json"
         app.swagger_ui_init_oauth = settings.docs_sign_in
         app.setup()
-    gc.freeze()  # full collections would traverse the imported modules: 0.1 s of a stopped loop
+    gc.freeze()  # otherwise full collections traverse imported modules and block for 0.1 s
     try:
         with metrics.sampling(database):
             yield
@@ -59,7 +59,7 @@ def create_app() -> FastAPI:
     )
     app.state.readiness_checks = {}
     app.state.access_revocations = AccessRevocations()
-    app.state.hub = Hub()  # serves this process; the lifespan starts one that has the broker
+    app.state.hub = Hub()  # for this process; the lifespan starts one with the broker
     add_error_handlers(app)
     # From the innermost to the outermost.
     app.add_middleware(UnhandledErrorMiddleware)

@@ -67,7 +67,7 @@ class Settings(AuthSettings, RealtimeSettings, BaseSettings):
         env_file=".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
-        extra="ignore",  # .env also holds what other programs read
+        extra="ignore",  # .env may also contain variables of other programs
         frozen=True,
         use_attribute_docstrings=True,
     )

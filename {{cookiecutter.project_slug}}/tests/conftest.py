@@ -271,7 +271,7 @@ def client(
 ) -> Iterator[TestClient]:
     """Starlette's TestClient for synchronous tests, signed in like `async_client`.
 
-    An ordinary TestClient starts an event loop of its own, which cannot use the test's connection.
+    An ordinary TestClient starts a separate event loop, which cannot use the test's connection.
     """
     if request.node.get_closest_marker("asyncio"):
         pytest.fail("`client` would block this `async def` test: use `async_client`")

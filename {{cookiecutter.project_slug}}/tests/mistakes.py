@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STREAM_SECONDS = 2  # until an event stream that is read to its end is called endless
+STREAM_SECONDS = 2  # maximum duration of an event stream that is read to its end
 
 _streaming: ContextVar[bool] = ContextVar("streaming", default=False)
 

@@ -1,4 +1,4 @@
-"""README.md agrees with the code; what it does not list is not checked."""
+"""README.md agrees with the code; routes and settings that it omits are not checked."""
 
 import itertools
 import re

@@ -11,7 +11,7 @@ RevocationCallback = Callable[[int, str | None], Awaitable[None]]
 
 
 class AccessRevocations:
-    """The subscribers that are told when access is revoked."""
+    """Notifies its subscribers when access is revoked."""
 
     def __init__(self) -> None:
         self._callbacks: list[RevocationCallback] = []

@@ -1,4 +1,4 @@
-"""Which database errors are outages, which clients may retry (503), and which are bugs (500)."""
+"""Classify database errors: outages, which clients may retry (503), and bugs (500)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,9 +28,9 @@ class ReadOnlySessionError(RuntimeError):
 
 
 def is_outage(error: BaseException | None, *, disconnected: bool = False) -> bool:
-    """Tell a temporary failure of the database from a bug in a statement.
+    """Return whether an error is a temporary failure of the database, not a bug in a statement.
 
-    Cancellation is neither, although it costs the connection.
+    Cancellation is no outage, although the connection is lost.
     """
     return isinstance(error, Exception) and (
         disconnected
@@ -61,7 +61,7 @@ def raising_outages(is_disconnected: Callable[[], bool] = bool) -> Iterator[None
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """First come, first served; a timeout or a failed connection is an outage."""
+    """Serves waiters in order of arrival; reports timeouts and failed connections as outages."""
 
     def connect(self) -> PoolProxiedConnection:
         with raising_outages():
@@ -69,7 +69,7 @@ class Pool(AsyncAdaptedQueuePool):
 
 
 def translate_error(context: ExceptionContext) -> Exception | None:
-    """Listen for SQLAlchemy's `handle_error`: return the exception to raise instead."""
+    """Return the exception to raise instead; a listener of SQLAlchemy's `handle_error`."""
     error = context.original_exception
     options = context.connection.get_execution_options() if context.connection else {}
     is_readonly = sqlite_code(error) == SQLITE_READONLY or sqlstate(error) == POSTGRESQL_READONLY

@@ -1,4 +1,4 @@
-"""ASGI middleware that every request passes; app/main.py registers it."""
+"""ASGI middleware that every request passes through; app/main.py registers it."""
 
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -100,7 +100,7 @@ class BodyLimitMiddleware:
 class UnhandledErrorMiddleware:
     """Respond to an unhandled exception with a 500 problem, then raise it again.
 
-    Starlette's own handler for `Exception` lies outside all middleware: its response would lack
+    Starlette's own handler for `Exception` runs outside all middleware: its response would lack
     the request id, the security headers, the log line and the metrics. The server logs the
     exception that is raised again.
     """

@@ -6,7 +6,7 @@ T = TypeVar("T")
 
 
 def from_state(connection: HTTPConnection, name: str, kind: type[T]) -> T:
-    """Return what the lifespan stored in `app.state`; raise `RuntimeError` if it has not run."""
+    """Return an object that the lifespan stored; raise `RuntimeError` if it has not run."""
     value = getattr(connection.app.state, name, None)
     if isinstance(value, kind):
         return value

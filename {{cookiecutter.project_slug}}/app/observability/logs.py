@@ -64,7 +64,7 @@ def _drop_socket_access_log(record: logging.LogRecord) -> bool:
 
 
 def _drop_cancelled_tracebacks(record: logging.LogRecord) -> bool:
-    """Drop the traceback of each request that a stopping server cancels; it logs their number."""
+    """Drop tracebacks of requests that a stopping server cancels; it logs their number."""
     return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
 
 

@@ -58,7 +58,7 @@ const sendBinaryFrame = () => sendUntilClosed(openEcho(), (socket) => socket.sen
 const sendFrames = (count, frame) =>
   sendUntilClosed(openNotifications(), (socket) => { for (let n = 0; n < count; n += 1) socket.send(frame); });
 
-// Entries without `provoke` cannot be provoked by a button; `alternative` says why, or what to do instead.
+// Entries without `provoke` cannot be provoked by a button; `alternative` gives the reason or another way.
 export const CODES = [
   { code: 1003, reason: "a binary frame, sent to /ws/echo", reconnect: "no", provoke: sendBinaryFrame },
   { code: 1008, reason: "no valid token", reconnect: "no", provoke: () => closeCode(openNotifications("invalid")) },

@@ -81,7 +81,7 @@ export class Notifications extends EventTarget {
     if (FINAL_CODES.has(code)) return this.#emit("state", { state: "refused", code });
     const maxWait = Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS);
     this.#failures += 1;
-    this.#reconnectAfter(maxWait * (0.5 + Math.random() / 2), code); // so that clients do not return all at once
+    this.#reconnectAfter(maxWait * (0.5 + Math.random() / 2), code); // so that clients do not all reconnect at the same time
   }
 
   #reconnectAfter(wait, code) {

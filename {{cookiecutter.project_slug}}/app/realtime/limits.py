@@ -1,4 +1,4 @@
-"""Close codes of this service's own, and the limits of connections and of frames."""
+"""Application-specific close codes, and the limits of connections and of frames."""
 
 import time
 from http import HTTPStatus

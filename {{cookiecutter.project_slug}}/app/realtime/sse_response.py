@@ -31,7 +31,7 @@ class EventStreamResponse(StreamingResponse):
             self._sender.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A task of its own, because resuming this one passes through every middleware.
+        # A separate task, because resuming the current one passes through every middleware.
         self._sender = sender = asyncio.create_task(self.stream_response(send))
         try:
             with CancelScope() as listening:

@@ -66,7 +66,7 @@ async def subscribe(
     hub: CurrentHub,
     settings: CurrentSettings,
 ) -> AsyncIterator[StreamSubscription]:
-    """Subscribe until the response has ended, for whatever reason; raise `AdmissionError`."""
+    """Subscribe until the response has ended, for any reason; raise `AdmissionError`."""
     with hub.subscribe(StreamSubscription(token, settings)) as subscription:
         hub.close_if_revoked(subscription, since=revocations_seen)
         yield subscription

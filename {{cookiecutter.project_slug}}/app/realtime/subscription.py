@@ -103,7 +103,7 @@ class Subscription(ABC, Generic[AnyStr]):
         self._wake()
 
     def check_deadlines(self, now: float) -> None:
-        """Warn, close, abort or keep alive, as is due at this time of the monotonic clock."""
+        """Warn, close, abort or send a keep-alive, if due at this time of the monotonic clock."""
         idle_seconds = now - self._last_sent_at
         if now >= self._warn_at:
             self._warn_at = math.inf

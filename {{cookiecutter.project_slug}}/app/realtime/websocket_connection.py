@@ -30,9 +30,9 @@ class SocketSubscription(Subscription[str]):
 
 
 class Connection:
-    """An open `/ws/notifications` socket: this task reads, and the writer task sends.
+    """An open `/ws/notifications` socket: the route's task reads, and the writer task sends.
 
-    The writer is a task of its own, because resuming this one passes through every middleware.
+    The writer is a separate task, because resuming the reader passes through every middleware.
     """
 
     def __init__(self, websocket: WebSocket, hub: Hub, subscription: SocketSubscription) -> None:

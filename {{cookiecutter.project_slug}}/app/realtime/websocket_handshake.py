@@ -16,7 +16,7 @@ BEARER_PREFIX = "bearer."  # of the subprotocol that carries the token
 
 
 def is_origin_allowed(websocket: WebSocket, allowed_origins: tuple[str, ...]) -> bool:
-    """Accept clients without Origin, i.e. no browsers, pages of this host and allowed origins."""
+    """Accept pages of this host and of allowed origins, and non-browsers (without Origin)."""
     origin = websocket.headers.get("origin")
     if origin is None:
         return True

@@ -29,7 +29,7 @@ from tests.users import new_user
 
 @pytest.fixture
 def real_app(clean_database: Database) -> FastAPI:
-    """A small service with a database of its own and without overrides."""
+    """A small service with a separate database and without overrides."""
     app = FastAPI()
     app.state.database = clean_database
 

@@ -41,7 +41,7 @@ class SqliteError(sqlite3.OperationalError):
         (TimeoutError(), True),
     ],
 )
-def test_outages_are_told_from_bugs(error: Exception, expected: bool) -> None:
+def test_outages_are_distinguished_from_bugs(error: Exception, expected: bool) -> None:
     assert is_outage(error) is expected
     assert is_outage(error, disconnected=True)
 

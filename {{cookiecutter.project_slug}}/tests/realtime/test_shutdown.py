@@ -1,4 +1,4 @@
-"""Shutdown by signals, with `python -m app` in processes of their own."""
+"""Shutdown by signals, with `python -m app` in separate processes."""
 
 import asyncio
 import os

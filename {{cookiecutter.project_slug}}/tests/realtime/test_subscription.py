@@ -130,7 +130,7 @@ async def test_new_token_extends_the_connection() -> None:
     assert subscription.close_code is None
 
 
-async def test_idle_stream_gets_a_comment_and_idle_socket_gets_nothing() -> None:
+async def test_idle_stream_gets_a_comment_and_idle_socket_gets_no_frame() -> None:
     by_stream, by_socket = stream_subscription(), socket_subscription()
     for seconds in (14, 16):
         by_stream.check_deadlines(time.monotonic() + seconds)

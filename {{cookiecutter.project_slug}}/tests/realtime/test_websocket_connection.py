@@ -148,7 +148,7 @@ async def test_every_socket_of_a_user_receives_events_in_order(
             assert [event["data"] for event in events] == [0, 1, 2]
 
 
-async def test_client_that_leaves_leaves_no_subscription_task_or_log_line(
+async def test_disconnected_client_leaves_no_subscription_task_or_log_line(
     ws_connect: WsConnect,
     user: User,
     make_token: MakeToken,
