@@ -1,4 +1,4 @@
-"""Bake a service with the default answers, run it on SQLite and exercise it."""
+"""Bake a service, run it with the servers that it needs, and exercise it."""
 
 import json
 import os
@@ -19,11 +19,13 @@ import httpx
 import uv
 
 import walkthrough
+from fastapi_service_template import CHOICES, PROMPTS
 from walkthrough import print_step
 
 TEMPLATE = Path(__file__).parent
-START_TIMEOUT_SECONDS = 20
-STOP_TIMEOUT_SECONDS = 10
+START_TIMEOUT_SECONDS = 120
+STOP_TIMEOUT_SECONDS = 60
+SERVERS = {"postgresql": "PostgreSQL", "redis": "Valkey", "oidc": "identity provider"}
 
 
 class DemoError(Exception):
@@ -38,11 +40,12 @@ def project_environment(**settings: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in excluded} | settings
 
 
-def bake(directory: Path, **answers: str) -> Path:
+def bake(directory: Path, *options: str, template: str = str(TEMPLATE), **answers: str) -> Path:
+    directory.mkdir(exist_ok=True)
     config = directory / "cookiecutter.yaml"
     folders = {"cookiecutters_dir": f"{directory}/templates", "replay_dir": f"{directory}/replay"}
     config.write_text(json.dumps(folders), "utf-8")
-    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
+    command = [sys.executable, "-m", "cookiecutter", template, "--no-input", *options]
     command += ["--config-file", str(config), "--output-dir", str(directory / "services")]
     command += [f"{name}={answer}" for name, answer in answers.items()]
     # Hide the next steps that the hook prints, but show an error.
@@ -56,9 +59,8 @@ def bake(directory: Path, **answers: str) -> Path:
 
 
 def install(project: Path) -> None:
-    uv_command = uv.find_uv_bin()
-    for command in (["sync", "--quiet"], ["run", "--quiet", "alembic", "upgrade", "head"]):
-        subprocess.run([uv_command, *command], check=True, cwd=project, env=project_environment())
+    command = [uv.find_uv_bin(), "sync", "--quiet"]
+    subprocess.run(command, check=True, cwd=project, env=project_environment())
 
 
 def free_port(preferred: int = 0) -> int:
@@ -77,19 +79,13 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve(project: Path, **settings: str) -> Iterator[Server]:
-    """Run `python -m app` directly, because `uv run` forwards signals too late."""
-    port = free_port(8000)
-    settings |= {"PORT": str(port), "HEARTBEAT_SECONDS": "1", "LOG_LEVEL": "warning"}
-    with running(["-m", "app"], project, port, **settings) as server:
-        yield server
-
-
-@contextmanager
 def running(
     arguments: Sequence[str], project: Path, port: int, **settings: str
 ) -> Iterator[Server]:
-    """Run the project's Python as a server; raise `DemoError` if it does not stop cleanly."""
+    """Run the project's Python as a server; raise `DemoError` if it does not stop cleanly.
+
+    Not with `uv run`, which forwards signals too late.
+    """
     process = subprocess.Popen(
         [project / ".venv" / "bin" / "python", *arguments],
         cwd=project,
@@ -128,23 +124,52 @@ def wait_until_ready(server: Server) -> None:
     raise DemoError(f"the server was not ready within {START_TIMEOUT_SECONDS} seconds")
 
 
-def run_demo(*, once: bool) -> None:
+@contextmanager
+def serve_with_servers(project: Path, ports: list[int]) -> Iterator[list[Server]]:
+    """Run a process of the service on each port, with the servers of its `nox -s dev`."""
+    script = [str(TEMPLATE / "service_runner.py"), *map(str, ports)]
+    settings = {"HEARTBEAT_SECONDS": "1", "LOG_LEVEL": "warning"}
+    with running(script, project, ports[0], **settings) as first:
+        servers = [first._replace(address=f"http://127.0.0.1:{port}") for port in ports]
+        for server in servers:
+            wait_until_ready(server)
+        yield servers
+
+
+def parse_answer(text: str) -> tuple[str, str]:
+    """Split `option=value`; exit with one line if the template has no such option or value."""
+    option, _, value = text.partition("=")
+    names = [name for name in PROMPTS if not name.startswith("_")]
+    if option not in names:
+        sys.exit(f"The template has no option {option!r}; use one of {', '.join(names)}")
+    if value not in CHOICES.get(option, value):
+        sys.exit(f"{option} {value!r} is not a valid choice; use {' or '.join(CHOICES[option])}")
+    return option, value
+
+
+def run_demo(answers: dict[str, str], *, once: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
         os.environ["TMPDIR"] = directory  # Cookiecutter and uv leave files there
-        project = bake(Path(directory))
-        print_step("cookiecutter", project.name)
+        project = bake(Path(directory), **answers)
+        print_step("cookiecutter", " ".join([project.name, *answers.values()]))
         install(project)
-        print_step("uv sync, alembic upgrade", "installed, with a database in SQLite")
-        with serve(project) as server:
-            print_step("python -m app", server.address)
-            walkthrough.walk(server.address)
+        print_step("uv sync", "installed")
+        ports = [free_port(8000)]
+        if answers.get("broker") == "redis":  # carries events between processes
+            ports.append(free_port())
+        with serve_with_servers(project, ports) as servers:
+            started = [SERVERS[value] for value in answers.values() if value in SERVERS]
+            print_step("started", ", ".join(started) or "nothing: SQLite is a file")
+            for server in servers:
+                print_step("python -m app", server.address)
+            walkthrough.walk([server.address for server in servers])
             if not once:
                 print(
-                    f"\nRunning at {server.address}, with API documentation at /docs."
+                    f"\nRunning at {servers[0].address}, with API documentation at /docs."
                     " Press Ctrl-C to stop and clean up.",
                     flush=True,
                 )
-                server.process.wait()
+                servers[0].process.wait()
     print_step("stopped", "all files removed")
 
 
@@ -159,13 +184,17 @@ def interrupt_once(_: int, __: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    parser = ArgumentParser("demo", usage="%(prog)s [--once]", description=__doc__)
+    parser = ArgumentParser(
+        "demo", usage="%(prog)s [--once] [option=value ...]", description=__doc__
+    )
     parser.add_argument("--once", action="store_true", help="exit after the last step")
+    parser.add_argument("answers", nargs="*", help="e.g. database=postgresql")
     options = parser.parse_args()
+    answers = dict(map(parse_answer, options.answers))
     signal.signal(signal.SIGTERM, exit_on_sigterm)
     signal.signal(signal.SIGINT, interrupt_once)
     try:
-        run_demo(once=options.once)
+        run_demo(answers, once=options.once)
     except KeyboardInterrupt:
         print("\nStopped, all files removed")
     except (DemoError, subprocess.CalledProcessError, *walkthrough.FAILURES) as error:

@@ -1,6 +1,7 @@
-"""Test a service with JavaScript clients and with the Autobahn test suite; needs Node."""
+"""Test services with JavaScript clients, generated clients and Autobahn; needs Node."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,35 +10,66 @@ from pathlib import Path
 import httpx
 
 import demo
+import walkthrough
 from conformance import autobahn
 
 HERE = Path(__file__).parent
+PAGE = Path("docs", "generating-clients.md")
+BLOCK = re.compile(r"```(\w+)\n(.*?)```\n", re.DOTALL)
+DECLARATIONS = "declare const socket: WebSocket;\ndeclare const token: string;\n"
+PYTHON = ["uv", "run", "--quiet", "--project=client", "--with=pydantic,websockets", "python"]
+ACCOUNT = ("ada@example.com", walkthrough.PASSWORD)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
         os.environ["TMPDIR"] = directory  # Cookiecutter and uv leave files there
-        project = demo.bake(Path(directory))
-        demo.install(project)
-        clients = Path(shutil.copytree(HERE, Path(directory) / "clients"))
-        subprocess.run(["npm", "install", "--silent", "--no-fund"], check=True, cwd=clients)
-        with demo.serve(project) as server:
-            token = sign_in(server.address)
-            command = ["node", "clients.mjs", server.address, token]
-            subprocess.run(command, check=True, cwd=clients)
+        for auth in ("oidc", "password"):
+            parent = Path(directory, auth)
+            parent.mkdir()
+            project = demo.bake(parent, auth=auth)
+            demo.install(project)
+            generate_clients(project, auth)
+            with demo.serve_with_servers(project, [demo.free_port()]) as (server,):
+                use_clients(project, server.address, auth)
         if python := autobahn.find_python():
             autobahn.run(project, python)
         else:
             print("Autobahn: skipped, because it needs Python 2.7")
 
 
-def sign_in(address: str) -> str:
-    account = {"email": "ada@example.com", "password": "correct horse battery staple"}
+def run(directory: Path, *command: str, silent: bool = False) -> None:
+    stdout = subprocess.DEVNULL if silent else None
+    environment = demo.project_environment()
+    subprocess.run(command, check=True, cwd=directory, env=environment, stdout=stdout)
+
+
+def generate_clients(project: Path, auth: str) -> None:
+    """Follow the page of the service; compile its examples and the clients; validate AsyncAPI."""
+    ignored = shutil.ignore_patterns("login.*" if auth == "oidc" else "")
+    shutil.copytree(HERE, project, dirs_exist_ok=True, ignore=ignored)
+    for number, (language, code) in enumerate(BLOCK.findall((project / PAGE).read_text("utf-8"))):
+        match language:
+            case "console":
+                run(project, "sh", "-ec", code, silent=True)
+            case "javascript":
+                (project / "frames.mjs").write_text(code, "utf-8")
+            case "typescript":
+                (project / f"page{number}.ts").write_text(DECLARATIONS + code, "utf-8")
+    run(project, "node", "asyncapi.mjs", "asyncapi.json")
+    run(project, "npx", "tsc")
+
+
+def use_clients(project: Path, address: str, auth: str) -> None:
     with httpx.Client(base_url=address, trust_env=False) as client:
-        client.post("/auth/register", json=account).raise_for_status()
-        form = {"username": account["email"], "password": account["password"]}
-        response = client.post("/auth/token", data=form).raise_for_status()
-    return str(response.json()["access_token"])
+        authorization = walkthrough.sign_in(client, "ada")["Authorization"]
+    token = authorization.removeprefix("Bearer ")
+    if auth == "password":
+        run(project, "node", "login.js", address, *ACCOUNT)
+        run(project, *PYTHON, "login.py", address, *ACCOUNT)
+    run(project, "node", "clients.js", address, token)
+    run(project, "node", "typed.js", address, token)
+    run(project, *PYTHON, "typed.py", address, token)
 
 
 if __name__ == "__main__":

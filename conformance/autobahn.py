@@ -37,9 +37,10 @@ def run(project: Path, python: str) -> None:
     (directory / "spec.json").write_text(json.dumps(spec), "utf-8")
     here = str(Path(__file__).parent)
     server = ["-m", "uvicorn", "exact_echo:app", "--app-dir", here, "--port", str(port)]
+    server += ["--ws", "app.server.websocket_protocol:WebSocketProtocol"]  # as python -m app
     server += ["--ws-per-message-deflate", "false", "--log-level", "critical"]
     wstest = [python, "-c", WSTEST, "-m", "fuzzingclient", "-s", "spec.json", packages]
-    with demo.running(server, project, port, LOG_LEVEL="critical"):
+    with demo.running(server, project, port, LOG_LEVEL="critical", WS_FRAMES_PER_SECOND="10000"):
         subprocess.run(wstest, check=True, cwd=directory, stdout=subprocess.DEVNULL)
     report(json.loads((directory / "reports" / "index.json").read_text("utf-8"))["service"])
 

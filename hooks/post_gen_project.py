@@ -13,8 +13,6 @@ from pathlib import Path
 
 ENV_FILE = Path(".env")
 EXAMPLE_FILE = Path(".env.example")
-# URL schemes in .env.example, and the services of compose.yaml that they need.
-COMPOSE_SERVICES = {"postgresql": "database", "redis:": "redis"}
 GITHUB_DIRECTORIES = [Path(".github/workflows"), Path(".github")]
 
 
@@ -40,26 +38,13 @@ def remove_empty_directories() -> None:
             directory.rmdir()
 
 
-def start_servers_command() -> str:
-    """Return the line that starts the database and the broker; empty if neither is a server."""
-    example = EXAMPLE_FILE.read_text("utf-8") if EXAMPLE_FILE.exists() else ""
-    services = [name for scheme, name in COMPOSE_SERVICES.items() if f"={scheme}" in example]
-    if not services:
-        return ""
-    return (
-        f"docker compose up --detach {' '.join(services)}"
-        "  # or use your own servers and set their URLs in .env; the tests need neither\n"
-    )
-
-
 def next_steps() -> str:
     return f"""\
 Next steps:
 cd {shlex.quote(os.getcwd())}
 uv sync
 uv run pytest
-{start_servers_command()}uv run alembic upgrade head
-uv run python -m app
+uv run nox -s dev
 """
 
 

@@ -2,13 +2,14 @@ import functools
 import itertools
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import install
+from commands import install, make_first_commit
 from cookiecutter.main import cookiecutter
 from sandbox import Sandbox
 
@@ -24,6 +25,9 @@ PROMPTS: dict[str, str | list[str]] = {
 CHOICES = {name: values for name, values in PROMPTS.items() if isinstance(values, list)}
 # All combinations of choices; the first one has the defaults.
 COMBINATIONS = [dict(zip(CHOICES, v, strict=True)) for v in itertools.product(*CHOICES.values())]
+
+# Shells let commands in the background ignore Ctrl-C, and the processes of tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -95,9 +99,10 @@ def bake(bake_into: Bake, workspace: Path) -> Bake:
 
 @pytest.fixture(scope="session")
 def service(bake_into: Bake, workspace: Path) -> Path:
-    """Install the default service at a path with spaces and non-ASCII letters."""
+    """Install and commit the default service at a path with spaces and non-ASCII letters."""
     project = bake_into(workspace / "Ünï cödé 日本")
     install(project)
+    make_first_commit(project)
     return project
 
 

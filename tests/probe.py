@@ -46,11 +46,13 @@ def serving(port: int) -> Iterator[httpx.Client]:
     process = subprocess.Popen([sys.executable, "-m", "app"])
     transport = httpx.HTTPTransport(retries=7)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=60
+        ) as client:
             yield client
     finally:
         process.terminate()
-        assert process.wait(20) in {0, -signal.SIGTERM}
+        assert process.wait(60) in {0, -signal.SIGTERM}
 
 
 def exercise(client: httpx.Client) -> None:
@@ -62,7 +64,7 @@ def exercise(client: httpx.Client) -> None:
     assert client.get("/openapi.json").json()["paths"]
     with connect_ws("/ws/echo", client) as socket:
         socket.send_text("hello")
-        assert socket.receive_text(timeout=5) == "Echo: hello"
+        assert socket.receive_text(timeout=60) == "Echo: hello"
     heartbeat = client.get("/events/heartbeat", params={"count": 1})
     assert re.search(r"^event: heartbeat$", heartbeat.text, re.MULTILINE), heartbeat.text
 

@@ -52,13 +52,12 @@ class Sandbox:
     ) -> subprocess.CompletedProcess[str]:
         return self._run([sys.executable, "-m", module, *arguments], cwd or self.services)
 
-    def git(self, repository: Path, *arguments: str) -> str:
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-        ended = self._run(["git", *identity, *arguments], repository)
-        ended.check_returncode()
-        return ended.stdout
+    def shell(self, script: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return self._run(["sh", "-ec", script], cwd, **env)
 
-    def _run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: list[str], cwd: Path, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
         env = {
             "HOME": str(self.home),
             "TMPDIR": str(self._tmp),
@@ -70,7 +69,7 @@ class Sandbox:
             command,
             check=False,
             cwd=cwd,
-            env=os.environ | env,
+            env=os.environ | env | settings,
             encoding="utf-8",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -86,6 +86,11 @@ def test_files_end_with_one_newline_and_lines_have_no_trailing_whitespace(
         assert not re.search(r"[ \t\r]$", text, re.MULTILINE), path
 
 
+def test_tables_of_documents_end_with_an_empty_line(texts: dict[Path, str]) -> None:
+    for path in (path for path in texts if path.suffix == ".md"):
+        assert re.findall(r"^\|.*\n(?![|\n])(.+)", texts[path], re.MULTILINE) == [], path
+
+
 @pytest.mark.parametrize("command", ["check", "format --check"])
 def test_service_passes_ruff(bake: Bake, answers: dict[str, str], command: str) -> None:
     ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."]

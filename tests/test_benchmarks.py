@@ -72,7 +72,6 @@ def test_regression_is_reported_unless_it_is_within_the_spread_of_the_rounds() -
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(600)
 def test_each_part_reports_results_and_removes_its_files(directory: Path) -> None:
     (directory / "tmp").mkdir()
     command = [*BENCH, "--database=sqlite", *(f"--only={case}" for case in CASES)]
@@ -89,7 +88,6 @@ def test_each_part_reports_results_and_removes_its_files(directory: Path) -> Non
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(600)
 def test_ctrl_c_stops_the_servers_and_removes_all_files(directory: Path) -> None:
     command = [*BENCH, "requests", "--database=postgresql", f"--output={directory / 'results'}"]
     (directory / "tmp").mkdir()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from commands import install, uv_run
 from conftest import CHOICES, Bake
+from contracts import validate_contracts
 
-pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.installs
 
 PROBE = Path(__file__).with_name("probe.py")
 PROMPTS = ("database", "auth", "broker")
@@ -46,6 +47,7 @@ def test_combination_passes_its_checks_and_serves(
         output = uv_run(project, "pytest", "--cov")
         assert "Required test coverage of 100.0% reached" in output
         uv_run(project, "python", str(PROBE), str(directory))
+        validate_contracts(project, project / ".venv")
     except pytest.fail.Exception as failure:
         bake = shlex.join(["cookiecutter", ".", "--no-input", *map("=".join, answers.items())])
         pytest.fail(f"{bake}\n{failure.msg}", pytrace=False)

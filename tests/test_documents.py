@@ -52,3 +52,9 @@ def test_links_between_documents_lead_to_existing_files() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_changelog_says_for_each_version_what_owners_have_to_do() -> None:
+    _, *versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)
+    for version in versions:
+        assert "\n\nOwners of an existing service:\n\n- " in version, version.splitlines()[0]

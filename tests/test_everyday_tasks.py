@@ -1,24 +1,24 @@
-"""Everyday tasks of a team: pre-commit hooks, the dev container and new migrations."""
+"""Everyday tasks of a team: the first commit, hooks, the dev container and new migrations."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from commands import run_uv, uv_run
+from commands import git, run_uv, uv_run
+from test_bakes import expected_files
 
 pytestmark = pytest.mark.installs
 
 
-def test_pre_commit_hooks_pass_with_the_locked_tools(service: Path) -> None:
-    subprocess.run(["git", "init", "--quiet"], check=True, cwd=service)
-    try:
-        subprocess.run(["git", "add", "--all"], check=True, cwd=service)
-        output = run_uv(service, "tool", "run", "--quiet", "pre-commit", "run", "--all-files")
-    finally:
-        shutil.rmtree(service / ".git")
+def test_first_commit_has_all_files_and_the_locked_versions(service: Path) -> None:
+    expected = expected_files({}) - {".env"} | {"uv.lock"}
+    assert set(git(service, "ls-files").splitlines()) == expected
+
+
+def test_pre_commit_hooks_pass_on_the_first_commit_and_change_nothing(service: Path) -> None:
+    output = run_uv(service, "tool", "run", "--quiet", "pre-commit", "run", "--all-files")
     assert output.count("Passed\n") == 4
+    assert git(service, "status", "--porcelain") == ""
 
 
 def test_dev_container_command_succeeds(service: Path) -> None:

@@ -7,7 +7,7 @@ from commands import uv_run
 
 import demo
 
-pytestmark = [pytest.mark.installs, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.installs
 
 FAULTS = Path(__file__).with_name("faults.py")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -15,7 +16,6 @@ from sandbox import Sandbox, contents
 from hooks import post_gen_project as post_gen
 
 EXAMPLE = "# Settings\nSECRET_KEY=\nPORT=8000\n"
-POSTGRESQL = "DATABASE_URL=postgresql+asyncpg://localhost/x\n"
 
 
 @pytest.fixture
@@ -98,28 +98,14 @@ def test_next_steps_can_be_pasted_whatever_the_path_of_the_project(directory: Pa
     title, change_directory, *commands = os.fsdecode(ended.stderr).splitlines()
     assert title == "Next steps:"
     assert shlex.split(change_directory) == ["cd", str(project.resolve())]
-    migrate, serve = "uv run alembic upgrade head", "uv run python -m app"
-    assert commands == ["uv sync", "uv run pytest", migrate, serve]
+    assert commands == ["uv sync", "uv run pytest", "uv run nox -s dev"]
     assert ended.stdout == b""
 
 
-@pytest.mark.parametrize(
-    ("example", "command"),
-    [
-        (EXAMPLE, ""),
-        (POSTGRESQL, "docker compose up --detach database"),
-        (
-            f"{POSTGRESQL}BROKER_URL=redis://localhost\n",
-            "docker compose up --detach database redis",
-        ),
-    ],
-)
-def test_next_steps_start_the_servers_that_the_service_needs(
-    project: Path, example: str, command: str
-) -> None:
-    (project / ".env.example").write_text(example)
-    assert command in post_gen.next_steps()
-    assert ("docker" in post_gen.next_steps()) is bool(command)
+def test_next_steps_are_those_of_the_readme(bake: Bake) -> None:
+    readme = (bake() / "README.md").read_text("utf-8")
+    commands = re.findall(r"^(uv .*?)  +#", readme, re.MULTILINE)
+    assert post_gen.next_steps().splitlines()[2:] == commands[:3]
 
 
 @pytest.mark.parametrize("ci", CHOICES["ci"])

@@ -15,7 +15,7 @@ from conftest import Bake
 
 from demo import free_port, project_environment
 
-pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.installs
 
 # Runs in a service: starts a server with a port and a password, and prints its URL. For each line
 # of input it prints the names of the databases.

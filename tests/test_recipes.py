@@ -1,17 +1,16 @@
-"""Follow the pages about adding and removing a feature word for word."""
+"""Follow the pages about adding and removing a feature, and the recipes, word for word."""
 
 import re
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
-from commands import install, uv_run
+from commands import git, install, uv_run
 from conftest import Bake
+from pages import RECIPES, follow, running_database, undo
 
-BLOCK = re.compile(r"(?P<prose>.*?)```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
 REALTIME = "WebSockets and event streams"
-FILE = re.compile(r"`([\w./]*\.\w+)`")
+# They check what every recipe changes.
+COMMON_TESTS = ["tests/test_migrations.py", "tests/test_readme.py", "tests/test_settings.py"]
 
 
 def section(project: Path, feature: str) -> str:
@@ -27,63 +26,7 @@ def section(project: Path, feature: str) -> str:
     )
 
 
-def follow(project: Path, page: str) -> str:
-    """Write each file, make each change and run each command; return the output of the commands."""
-    name, output = "", ""
-    for block in BLOCK.finditer(page):
-        for empty in re.findall(r"`([\w/]+\.py)` is empty", block["prose"]):
-            (project / empty).parent.mkdir()
-            (project / empty).touch()
-        for heading in re.findall(r"section `(#+ [\w ]+)`", block["prose"]):
-            delete_section(project / "README.md", heading)
-        name = ([name] + FILE.findall(block["prose"]))[-1]
-        match block["language"]:
-            case "python":
-                (project / name).write_text(block["code"], "utf-8")
-            case "diff":
-                change(project / name, block["code"])
-            case "text":
-                delete_lines(project, FILE.findall(block["prose"]), block["code"].split())
-            case "console":
-                output += "".join(run(project, line) for line in block["code"].splitlines())
-    return output
-
-
-def delete_section(path: Path, heading: str) -> None:
-    before, after = path.read_text("utf-8").split(f"\n{heading}\n")
-    path.write_text(before + after[after.index("\n#") :], "utf-8")
-
-
-def delete_lines(project: Path, names: list[str], settings: list[str]) -> None:
-    for path in (project / name for name in names):
-        kept = [
-            line
-            for line in path.read_text("utf-8").splitlines(keepends=True)
-            if not re.match(rf"(\| `)?({'|'.join(settings)})\b", line)
-        ]
-        path.write_text("".join(kept), "utf-8")
-
-
-def run(project: Path, line: str) -> str:
-    match shlex.split(line):
-        case ["uv", "run", *command]:
-            return uv_run(project, *command)
-        case ["rm", *_] as command:
-            subprocess.run(command, cwd=project, check=True)
-    return ""
-
-
-def change(path: Path, diff: str) -> None:
-    lines = diff.splitlines(keepends=True)
-    old = "".join(line[1:] for line in lines if not line.startswith("+"))
-    new = "".join(line[1:] for line in lines if not line.startswith("-"))
-    text = "\n" + path.read_text("utf-8")
-    assert text.count(f"\n{old}") == 1, old
-    path.write_text(text.replace(f"\n{old}", f"\n{new}")[1:], "utf-8")
-
-
 @pytest.mark.installs
-@pytest.mark.timeout(600)
 def test_following_the_page_adds_a_feature_that_passes_all_checks(
     bake_into: Bake, directory: Path
 ) -> None:
@@ -98,7 +41,6 @@ def test_following_the_page_adds_a_feature_that_passes_all_checks(
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("features", "answers"),
     [
@@ -118,3 +60,42 @@ def test_following_the_page_removes_features_and_all_checks_pass_each_time(
         assert "Required test coverage of 100.0% reached" in output
         assert "Session lint was successful" in output
         assert "Session types was successful" in output
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_recipe_can_be_followed_and_undone(bake_into: Bake, directory: Path, recipe: str) -> None:
+    project = bake_into(directory, **RECIPES[recipe])
+    install(project)
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    with running_database(project):
+        follow_and_undo(project, recipe)
+
+
+def follow_and_undo(project: Path, recipe: str) -> None:
+    page = (project / "docs" / "recipes" / recipe).read_text("utf-8")
+    steps, _, _ = page.partition("\n## Checks\n")  # `nox -s recipes` also runs the whole suite
+
+    follow(project, steps)
+
+    uv_run(project, "mypy")
+    uv_run(project, "nox", "--session", "lint")
+    touched = [name for name in changed_files(project) if re.match(r"tests/.*test_\w+\.py", name)]
+    no_report = ("--cov-report=", "--cov-fail-under=0")
+    uv_run(project, "pytest", "-n", "2", "--cov", *no_report, *COMMON_TESTS, *touched)
+    created = git(project, "ls-files", "--others", "--exclude-standard", "app", "tests").split()
+    uv_run(project, "coverage", "report", f"--include={','.join(created)}")
+
+    undo(project, page)
+
+    remaining = {name for name in changed_files(project) if "migrations/versions/" not in name}
+    assert remaining <= {"uv.lock"}  # it may have newer versions
+    uv_run(project, "pytest", "tests/test_migrations.py")
+
+
+def changed_files(project: Path) -> list[str]:
+    """Return the files that are new or differ from Git's index."""
+    options = ["--modified", "--others", "--exclude-standard"]
+    return git(project, "ls-files", *options).split()

@@ -17,7 +17,7 @@ from conftest import Bake
 
 import demo
 
-pytestmark = [pytest.mark.installs, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.installs
 
 TIMEOUT_SECONDS = 60
 PATH = "/posts/7"

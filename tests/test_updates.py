@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import git
 from conftest import PRODUCT
 from sandbox import Contents, Sandbox, contents
+
+import demo
 
 ANSWERS = '{"project_name": "The \\"Ñandú\\" \\\\ Service", "project_slug": "x"}'
 
@@ -20,14 +23,14 @@ def repository(sandbox: Sandbox, template: Path) -> Path:
     """Return a Git repository with a copy of the template."""
     repository = sandbox.directory / "repository"
     shutil.copytree(template, repository)
-    sandbox.git(repository, "init", "--quiet")
-    commit(sandbox, repository)
+    git(repository, "init", "--quiet")
+    commit(repository)
     return repository
 
 
-def commit(sandbox: Sandbox, repository: Path) -> None:
-    sandbox.git(repository, "add", "--all")
-    sandbox.git(repository, "commit", "--quiet", "--message", "All")
+def commit(repository: Path) -> None:
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "All")
 
 
 def check_success(ended: subprocess.CompletedProcess[str]) -> None:
@@ -51,10 +54,10 @@ def test_update_applies_template_changes_and_leaves_env_file_alone(
     extension.write_text(text.replace('"quoted": quoted', '"quoted": quoted, "new": str'), "utf-8")
     with (repository / PRODUCT.name / "README.md").open("a") as file:
         file.write("{{ 'from the new filter' | new }}\n")
-    commit(sandbox, repository)
+    commit(repository)
     check_success(sandbox.python("cruft", "update", "--skip-apply-ask", cwd=project))
 
-    changed = sandbox.git(project, "status", "--porcelain").splitlines()
+    changed = git(project, "status", "--porcelain").splitlines()
     names = [".cruft.json", ".env.example", "README.md", "pyproject.toml"]
     assert sorted(line[3:] for line in changed) == names
     assert (project / "README.md").read_text("utf-8").endswith("from the new filter\n")
@@ -65,7 +68,7 @@ def test_update_applies_template_changes_and_leaves_env_file_alone(
 def test_cruft_diff_prints_a_clean_patch(sandbox: Sandbox, repository: Path) -> None:
     project = create(sandbox, repository)
     edit(project)
-    commit(sandbox, project)
+    commit(project)
     settings = {
         "HOME": str(sandbox.home),
         "COOKIECUTTER_CONFIG": str(sandbox.home / ".cookiecutterrc"),
@@ -81,7 +84,7 @@ def test_cruft_diff_prints_a_clean_patch(sandbox: Sandbox, repository: Path) -> 
     assert diff.stdout.startswith(b"diff --git ")
     patch = sandbox.directory / "edits.patch"
     patch.write_bytes(diff.stdout)
-    sandbox.git(project, "apply", "--check", str(patch))
+    git(project, "apply", "--check", str(patch))
 
 
 def create(sandbox: Sandbox, repository: Path, *options: str) -> Path:
@@ -89,8 +92,8 @@ def create(sandbox: Sandbox, repository: Path, *options: str) -> Path:
     answers = ["--no-input", "--extra-context", ANSWERS]
     check_success(sandbox.python("cruft", "create", str(repository), *answers, *options))
     project = sandbox.services / "x"
-    sandbox.git(project, "init", "--quiet")
-    commit(sandbox, project)
+    git(project, "init", "--quiet")
+    commit(project)
     return project
 
 
@@ -142,26 +145,33 @@ def make_older(repository: Path) -> None:
     text = prompts.read_text("utf-8")
     assert "Display name" in text
     prompts.write_text(text.replace("Display name", "Name"), "utf-8")
+    (product / "removed_later.py").touch()
+    (product / "noxfile.py").chmod(0o755)
+
+
+@pytest.fixture
+def tagged(sandbox: Sandbox, template: Path) -> Path:
+    """Return a repository of the template with the versions 2026.10 and 2026.11."""
+    repository = sandbox.directory / "repository"
+    shutil.copytree(template, repository)
+    git(repository, "init", "--quiet")
+    make_older(repository)
+    commit(repository)
+    git(repository, "tag", "2026.10")
+    shutil.rmtree(repository / PRODUCT.name)
+    shutil.copytree(template, repository, dirs_exist_ok=True)
+    commit(repository)
+    git(repository, "tag", "2026.11")
+    return repository
 
 
 def test_update_from_an_old_tag_keeps_local_edits_without_rejects(
-    sandbox: Sandbox, template: Path
+    sandbox: Sandbox, tagged: Path
 ) -> None:
-    repository = sandbox.directory / "repository"
-    shutil.copytree(template, repository)
-    sandbox.git(repository, "init", "--quiet")
-    make_older(repository)
-    commit(sandbox, repository)
-    sandbox.git(repository, "tag", "2026.10")
-    shutil.rmtree(repository / PRODUCT.name)
-    shutil.copytree(template, repository, dirs_exist_ok=True)
-    commit(sandbox, repository)
-    sandbox.git(repository, "tag", "2026.11")
-
-    project = create(sandbox, repository, "--checkout", "2026.10")
+    project = create(sandbox, tagged, "--checkout", "2026.10")
     assert not (project / "compose.yaml").exists()
     edits = edit(project)
-    commit(sandbox, project)
+    commit(project)
     assert sandbox.python("cruft", "check", "--checkout", "2026.11", cwd=project).returncode == 1
     update = ["update", "--skip-apply-ask", "--checkout", "2026.11"]
     check_success(sandbox.python("cruft", *update, cwd=project))
@@ -170,8 +180,46 @@ def test_update_from_an_old_tag_keeps_local_edits_without_rejects(
     check_success(sandbox.python("cruft", "check", cwd=project))
     new = sandbox.services / "new" / "x"
     options = ["--no-input", "--extra-context", ANSWERS, "--output-dir", str(new.parent)]
-    check_success(sandbox.python("cruft", "create", str(repository), *options))
+    check_success(sandbox.python("cruft", "create", str(tagged), *options))
     assert contents_without_edits(project, edits) == contents_without_edits(new, edits)
+
+
+def print_patch(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    answers = [f"{name}={answer}" for name, answer in json.loads(ANSWERS).items()]
+    command = [sys.executable, "diff.py", *arguments, *answers]
+    return subprocess.run(command, check=False, cwd=repository, capture_output=True)
+
+
+@pytest.mark.parametrize("apply", ["git apply --3way", "patch --strip=1 --quiet --input"])
+def test_patch_between_two_versions_turns_a_bake_of_one_into_the_other(
+    sandbox: Sandbox, tagged: Path, directory: Path, apply: str
+) -> None:
+    template, answers = f"git+{tagged.as_uri()}", json.loads(ANSWERS)
+    old, new = (
+        demo.bake(sandbox.home / tag, "--checkout", tag, template=template, **answers)
+        for tag in ("2026.10", "2026.11")
+    )
+    edits = edit(old) if apply.startswith("git") else {}
+    git(old, "init", "--quiet")
+    commit(old)
+
+    printed = print_patch(tagged, "2026.10", "2026.11")
+
+    assert printed.stderr == b""
+    patch = directory / "update.patch"
+    patch.write_bytes(printed.stdout)
+    check_success(sandbox.shell(f"{apply} {patch}", old))
+    check_edits(old, edits)
+    assert contents_without_edits(old, edits) == contents_without_edits(new, edits)
+    assert (old / "noxfile.py").stat().st_mode == (new / "noxfile.py").stat().st_mode
+
+
+def test_patch_of_a_version_that_does_not_exist_is_an_error(tagged: Path) -> None:
+    printed = print_patch(tagged, "2026.09", "2026.11")
+
+    assert printed.returncode == 1
+    assert printed.stdout == b""
+    assert b"2026.09" in printed.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,7 +230,7 @@ def test_answer_can_be_changed_and_changed_back_without_rejects(
 ) -> None:
     project = create(sandbox, repository)
     edits = edit(project)
-    commit(sandbox, project)
+    commit(project)
     default = json.loads((project / ".cruft.json").read_text("utf-8"))["context"]
     for answer in (value, default["cookiecutter"][prompt]):
         update = ["update", "--skip-apply-ask", "--variables-to-update"]
@@ -193,7 +241,7 @@ def test_answer_can_be_changed_and_changed_back_without_rejects(
         options = ["--no-input", "--extra-context", answers, "--output-dir", str(new.parent)]
         check_success(sandbox.python("cruft", "create", str(repository), *options))
         assert contents_without_edits(project, edits) == contents_without_edits(new, edits)
-        commit(sandbox, project)
+        commit(project)
 
 
 def test_edit_next_to_a_line_that_depends_on_an_answer_is_reported_as_a_conflict(
@@ -204,11 +252,11 @@ def test_edit_next_to_a_line_that_depends_on_an_answer_is_reported_as_a_conflict
     ours = '  "unidecode>=1.4",\n'
     text = dependencies.read_text("utf-8")
     dependencies.write_text(text.replace('  "sqlalchemy[', ours + '  "sqlalchemy[', 1), "utf-8")
-    commit(sandbox, project)
+    commit(project)
 
     answers = ["--variables-to-update", '{"database": "postgresql"}']
     check_success(sandbox.python("cruft", "update", "--skip-apply-ask", *answers, cwd=project))
 
-    assert "UU pyproject.toml" in sandbox.git(project, "status", "--porcelain")
+    assert "UU pyproject.toml" in git(project, "status", "--porcelain")
     assert f"<<<<<<< ours\n{ours}" in dependencies.read_text("utf-8")
     assert list(project.rglob("*.rej")) == []

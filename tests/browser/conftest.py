@@ -36,17 +36,19 @@ def browser() -> Iterator[Browser]:
         )
     # Containers run as root without the namespaces that the sandbox needs; the page is trusted.
     options: dict[str, Any] = {"executable_path": chromium, "chromium_sandbox": False}
+    # Without a network: no name is resolved, and no address but this machine's is reached.
+    options["args"] = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright, playwright.chromium.launch(**options) as browser:
         yield browser
 
 
 @pytest.fixture
 def open_tab(browser: Browser, address: str) -> Iterator[OpenTab]:
-    """Open the playground in a new window; console errors and foreign requests fail the test."""
+    """Open a page, by default the playground; console errors and foreign requests fail the test."""
     problems: list[str] = []
     tabs: list[Page] = []
 
-    def open_tab(*, expected: Sequence[str] = (), **options: Any) -> Page:  # noqa: ANN401 - Playwright's
+    def open_tab(path: str = "/", *, expected: Sequence[str] = (), **options: Any) -> Page:  # noqa: ANN401 - Playwright's
         def report(text: str) -> None:
             if not any(part in text for part in expected):
                 problems.append(text)
@@ -55,7 +57,7 @@ def open_tab(browser: Browser, address: str) -> Iterator[OpenTab]:
         tab.on("pageerror", lambda error: report(str(error)))
         tab.on("console", lambda line: line.type == "error" and report(line.text))
         tab.on("request", lambda request: request.url.startswith(address) or report(request.url))
-        tab.goto(address)
+        tab.goto(address + path)
         tabs.append(tab)
         return tab
 

@@ -85,6 +85,56 @@ def test_user_can_send_any_frame_and_sees_the_response(open_tab: OpenTab) -> Non
     expect(tab.locator("#frames")).to_contain_text('"code":"unknown_type"')
 
 
+def test_event_source_receives_missed_events_after_each_reconnection(open_tab: OpenTab) -> None:
+    tab = open_tab(expected=["net::ERR_FAILED"])
+    register(tab)
+    stream = tab.locator("#stream-toggle")
+    stream.click()
+    expect(tab.locator("#stream-state")).to_have_text("open")
+    publish(tab, "First")
+    expect(tab.locator("#stream-event")).to_contain_text('"title": "First"')
+    stream.click()
+    publish(tab, "Missed")
+    failing = "**/events/notifications*"
+    tab.route(failing, lambda route: route.abort(), times=1)
+    stream.click()
+    expect(tab.locator("#stream-state")).to_have_text("waiting")
+    expect(tab.locator("#stream-state")).to_have_text("open", timeout=15_000)
+    expect(tab.locator("#stream-event")).to_contain_text('"title": "Missed"')
+    expect(tab.locator("#stream-count")).to_have_text("2")
+
+
+def test_event_source_gets_a_new_ticket_when_its_stream_ends(
+    open_tab: OpenTab, address: str
+) -> None:
+    tab = open_tab()
+    register(tab)
+    tickets: list[str] = []
+    tab.on("request", lambda request: "ticket=" in request.url and tickets.append(request.url))
+    tab.locator("#stream-toggle").click()
+    expect(tab.locator("#stream-state")).to_have_text("open")
+    ended = "retry: 1\n\n"
+    tab.route(
+        "**/events/notifications*",
+        lambda route: route.fulfill(body=ended, content_type="text/event-stream"),
+        times=1,
+    )
+    for _ in range(2):
+        tab.locator("#stream-toggle").click()
+    expect(tab.locator("#stream-state")).to_have_text("waiting")
+    expect(tab.locator("#stream-state")).to_have_text("open", timeout=15_000)
+    assert len(tickets) == len(set(tickets)) == 3
+
+
+def test_event_source_ends_when_the_user_signs_out(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    register(tab)
+    tab.locator("#stream-toggle").click()
+    expect(tab.locator("#stream-state")).to_have_text("open")
+    tab.locator("#sign-out").click()
+    expect(tab.locator("#stream-state")).to_have_text("closed")
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [

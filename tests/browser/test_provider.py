@@ -1,87 +1,65 @@
-"""The playground of a service with an identity provider."""
+"""Playground and Swagger UI of a service with an identity provider, as `nox -s dev` serves them."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+import httpx
 import pytest
-from commands import install, uv_run
+from commands import install
+from developing import developing
 from playwright.sync_api import expect
+from test_documentation import execute
 from test_playground import OpenTab, publish
 
-import demo
+from walkthrough import use_code_flow
 
-PROVIDER = """
-import asyncio
-from tests.users import PROVIDER, User, mint
-
-async def main():
-    async with PROVIDER.running():
-        tokens = [mint(User(issuer=PROVIDER.issuer, subject="ada", role="user")) for _ in "12"]
-        print(PROVIDER.issuer, *tokens, flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-class Provider(NamedTuple):
-    issuer: str
-    token: str
-    later_token: str
+SCREENSHOT = Path(__file__).parents[2] / "docs" / "signed-in.png"
 
 
 @pytest.fixture(scope="session")
-def project(bake_into: Callable[..., Path], workspace: Path) -> Path:
-    project = bake_into(workspace / "oidc", auth="oidc", project_slug="the-service")
+def address(bake_into: Callable[..., Path], workspace: Path) -> Iterator[str]:
+    project = bake_into(workspace / "oidc", auth="oidc")
     install(project)
-    return project
+    with developing(project) as shown:
+        yield shown["Playground"].rstrip("/")
 
 
-@pytest.fixture(scope="session")
-def provider(project: Path) -> Iterator[Provider]:
-    """Run the provider of the service's own tests."""
-    with subprocess.Popen(
-        [project / ".venv" / "bin" / "python", "-c", PROVIDER],
-        cwd=project,
-        encoding="utf-8",
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        yield Provider(*process.stdout.readline().split())
-        process.terminate()
+@pytest.fixture
+def provider(address: str) -> dict[str, str]:
+    found: dict[str, str] = httpx.get(f"{address}/auth/openid-configuration").json()
+    return found
 
 
-@pytest.fixture(scope="session")
-def address(project: Path, provider: Provider, workspace: Path) -> Iterator[str]:
-    port = demo.free_port()
-    settings = {
-        "DATABASE_URL": f"sqlite+aiosqlite:///{workspace}/oidc.db",
-        "LOG_LEVEL": "warning",
-        "OIDC_AUDIENCE": "the-service",
-        "OIDC_ISSUER": provider.issuer,
-        "PLAYGROUND": "true",
-        "PORT": str(port),
-    }
-    uv_run(project, "alembic", "upgrade", "head", **settings)
-    with demo.running(["-m", "app"], project, port, **settings) as server:
-        yield server.address
-
-
-def test_user_with_a_token_of_the_provider_is_signed_in(
-    open_tab: OpenTab, provider: Provider
+def test_user_signs_in_at_the_provider_and_receives_events(
+    open_tab: OpenTab, provider: dict[str, str]
 ) -> None:
-    tab = open_tab()
-    tab.get_by_label("Access token").fill(provider.token)
-    tab.get_by_role("button", name="Use this token").click()
+    tab = open_tab(expected=[provider["issuer"]])
+    tab.get_by_role("button", name="Sign in at the provider").click()
+    tab.get_by_role("link", name="grace").click()
+    expect(tab.locator("#role")).to_have_text("admin")
     expect(tab.locator("#socket-state")).to_have_text("open")
-    expect(tab.locator("#role")).to_have_text("user")
+    assert "code=" not in tab.url
+    tab.locator("#stream-toggle").click()
+    expect(tab.locator("#stream-state")).to_have_text("open")
     publish(tab, "Of the provider's user")
+    expect(tab.locator("#stream-event")).to_contain_text("Of the provider's user")
     expect(tab.locator("#frames .event")).to_contain_text("Of the provider's user")
+    tab.screenshot(path=SCREENSHOT)
     tab.locator("#sign-out").click()
     expect(tab.get_by_label("Access token")).to_be_visible()
     expect(tab.locator("#socket-state")).to_have_text("closed")
+
+
+def test_user_with_a_token_of_the_provider_is_signed_in(
+    open_tab: OpenTab, address: str, provider: dict[str, str]
+) -> None:
+    with httpx.Client(base_url=address) as client:
+        token = use_code_flow(client, provider, "grace")
+    tab = open_tab()
+    tab.get_by_label("Access token").fill(token)
+    tab.get_by_role("button", name="Use this token").click()
+    expect(tab.locator("#socket-state")).to_have_text("open")
+    expect(tab.locator("#role")).to_have_text("admin")
 
 
 def test_invalid_token_shows_the_message_of_the_service(open_tab: OpenTab) -> None:
@@ -91,3 +69,18 @@ def test_invalid_token_shows_the_message_of_the_service(open_tab: OpenTab) -> No
     expect(tab.locator("#account-message")).to_have_text("Invalid access token")
     tab.reload()
     expect(tab.get_by_label("Access token")).to_be_visible()
+
+
+def test_user_can_sign_in_to_the_documentation_with_pkce(
+    open_tab: OpenTab, provider: dict[str, str]
+) -> None:
+    tab = open_tab("/docs", expected=[provider["issuer"]])
+    tab.get_by_role("button", name="Authorize").first.click()
+    flow = tab.locator(".auth-container", has_text="authorization_code")
+    with tab.expect_popup() as popup:
+        flow.get_by_role("button", name="Apply given OAuth2 credentials").click()
+    popup.value.get_by_role("link", name="grace").click()
+    expect(flow.get_by_text("Authorized", exact=True)).to_be_visible()
+    tab.locator(".dialog-ux").get_by_role("button", name="Close").first.click()
+
+    assert '"subject": "grace"' in execute(tab, "auth-read_me")

@@ -55,8 +55,8 @@ def started_client():
         yield client
 
 
-def test_started_service_is_ready(started_client):
-    assert started_client.get("/health/ready").status_code == 200
+def test_started_service_is_live(started_client):
+    assert started_client.get("/health/live").status_code == 200
 
 
 def test_heartbeat_is_streamed_in_chunks(started_client):

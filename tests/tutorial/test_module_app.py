@@ -104,4 +104,4 @@ def test_heartbeat_is_a_server_sent_event():
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = response.iter_lines()
         assert next(lines) == "event: heartbeat"
-        assert next(lines).startswith('data: {"time": ')
+        assert next(lines).startswith('data: {"time":')

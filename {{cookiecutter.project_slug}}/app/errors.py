@@ -1,19 +1,34 @@
 import logging
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 logger = logging.getLogger(__name__)
 
+# RFC 6455, 7.4.2: close codes from 4000 to 4999 are for private use.
+CLOSE_TOKEN_EXPIRED = 4401
+CLOSE_TOO_SLOW = 4408
+CLOSE_LIMIT_EXCEEDED = 4429
 MAX_VALIDATION_ERRORS = 20  # in one response
+# SQLSTATE of PostgreSQL, and result codes of SQLite.
+UNIQUE_VIOLATIONS = {
+    "23505",
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+}
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class ServiceError(Exception):
@@ -27,6 +42,7 @@ class ServiceError(Exception):
 
 class NotFoundError(ServiceError):
     status = HTTPStatus.NOT_FOUND
+    detail = status.phrase
 
 
 class ForbiddenError(ServiceError):
@@ -47,17 +63,41 @@ class DatabaseUnavailableError(UnavailableError):
     detail = "Database unavailable"
 
 
+class DatabaseNotWritableError(DatabaseUnavailableError):
+    detail = "The database cannot be written to"
+
+
 @contextmanager
 def conflict(error: type[ConflictError]) -> Iterator[None]:
-    """Raise `error` on a violation of a unique constraint."""
+    """Raise `error` on a violation of a unique constraint, but not of another constraint."""
     try:
         yield
     except IntegrityError as cause:
-        raise error from cause
+        code = getattr(cause.orig, "sqlstate", None) or getattr(
+            cause.orig, "sqlite_errorcode", None
+        )
+        if code in UNIQUE_VIOLATIONS:
+            raise error from cause
+        raise
+
+
+DECLARED_ERRORS: dict[object, tuple[type[ServiceError], ...]] = {}
+
+
+def raises(*errors: type[ServiceError]) -> Callable[[F], F]:
+    """Declare the errors of a route or a dependency; OpenAPI lists them for all routes with it."""
+
+    def declare(function: F) -> F:
+        DECLARED_ERRORS[function] = (*DECLARED_ERRORS.get(function, ()), *errors)
+        return function
+
+    return declare
 
 
 class Problem(BaseModel):
     """The body of every error (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     type: str = "about:blank"
     title: str
@@ -65,17 +105,21 @@ class Problem(BaseModel):
     detail: str
 
 
+class InvalidInput(BaseModel):
+    type: str
+    loc: list[str | int]
+    """Where the invalid value is, e.g. `["body", "title"]`."""
+    msg: str
+
+
+class ValidationProblem(Problem):
+    """The body of 422."""
+
+    errors: list[InvalidInput]
+
+
 class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
-
-
-# For FastAPI(responses=...): every route may respond with a problem.
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Problem",
-        "content": {ProblemResponse.media_type: {"schema": Problem.model_json_schema()}},
-    }
-}
 
 
 def phrase(status: int) -> str:
@@ -95,18 +139,32 @@ def _without_input(error: dict[str, Any]) -> dict[str, Any]:
     return {"type": error["type"], "loc": location, "msg": error["msg"][:200]}
 
 
+def _allowed_methods(request: Request, methods_of_one_route: str) -> str:
+    """Return the `Allow` header of 405: Starlette names only the methods of one route."""
+    allowed = set(filter(None, methods_of_one_route.replace(" ", "").split(",")))
+    for route in iter_route_contexts(request.app.routes):
+        if route.matches(request.scope)[0] == Match.PARTIAL:
+            allowed |= route.methods or set()
+    if "GET" in allowed:
+        allowed.add("HEAD")  # see HeadMiddleware
+    return ", ".join(sorted(allowed))
+
+
 def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ServiceError)
     async def service_error(_: Request, error: ServiceError) -> ProblemResponse:
         return problem(error.status, error.detail, error.headers)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> ProblemResponse:
+    async def http_error(request: Request, error: HTTPException) -> ProblemResponse:
+        headers = {**(error.headers or {})}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed_methods(request, headers.get("Allow", ""))
         # FastAPI accepts any JSON as detail; any value but text becomes a separate member.
         if isinstance(error.detail, str):
-            return problem(error.status_code, error.detail, error.headers)
+            return problem(error.status_code, error.detail, headers)
         title = phrase(error.status_code)
-        return problem(error.status_code, title, error.headers, details=error.detail)
+        return problem(error.status_code, title, headers, details=error.detail)
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:

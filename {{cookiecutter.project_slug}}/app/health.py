@@ -1,18 +1,25 @@
+import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import Database
 from app.database.dependencies import CurrentDatabase
-from app.errors import UnavailableError
+from app.database.outages import is_missing_table
+from app.errors import DatabaseUnavailableError, UnavailableError, problem, raises
 
+logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/health", tags=["health"])
 
+GRACE_SECONDS = 1  # for the other checks, once one has failed
 VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
 ReadinessCheck = Callable[[], Awaitable[str]]
@@ -43,10 +50,20 @@ async def check_migrated(session: AsyncSession) -> None:
     """Raise `NotMigratedError` if a migration is missing."""
     try:
         revisions = set(await session.scalars(text("SELECT version_num FROM alembic_version")))
-    except DBAPIError as error:  # there is no such table
-        raise NotMigratedError from error
+    except DBAPIError as error:
+        is_new = is_missing_table(error.orig)
+        raise (NotMigratedError if is_new else DatabaseUnavailableError) from error
     if not revisions or revisions & outdated_revisions():
         raise NotMigratedError
+
+
+async def check_database(database: Database) -> str:
+    """Raise `UnavailableError` if requests cannot read and write."""
+    async with database.session(read_only=True) as session:
+        if not database.in_memory:  # pragma: no branch - only tests have such a database
+            await check_migrated(session)
+    await database.check_writable()
+    return "ok"
 
 
 @router.get("/live")
@@ -55,19 +72,40 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/ready")
-async def ready(request: Request, database: CurrentDatabase) -> dict[str, str]:
-    """Respond with 200 if requests can be served; 503 names the component that is down.
+@router.get("/ready", response_model=dict[str, str])
+@raises(DatabaseUnavailableError, NotMigratedError)
+async def ready(request: Request, database: CurrentDatabase) -> dict[str, str] | Response:
+    """Respond with 200 if requests can be served; 503 names all components that are down.
 
-    The status is `degraded` while events do not reach other processes.
+    The status is `degraded` while events do not reach other processes or a background task fails.
     """
-    components = {"database": "ok"}
-    # The hub registers last. It comes first here because the 503 of a service that is shutting
-    # down must not wait for the check of an unresponsive provider.
-    for name, check in reversed(request.app.state.readiness_checks.items()):
-        components[name] = await check()
-    async with database.session(read_only=True) as session:
-        if not database.in_memory:  # pragma: no branch - only tests have such a database
-            await check_migrated(session)
+    checks: dict[str, ReadinessCheck] = request.app.state.readiness_checks
+    tasks = {name: asyncio.ensure_future(check()) for name, check in checks.items()}
+    tasks["database"] = asyncio.ensure_future(check_database(database))
+    try:
+        _, late = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_EXCEPTION)
+        if late:  # the 503 of a service that is shutting down must not wait for all of them
+            await asyncio.wait(late, timeout=GRACE_SECONDS)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    failures = {name: _failure(name, task) for name, task in tasks.items()}
+    components = {
+        name: "unavailable" if failures[name] else task.result() for name, task in tasks.items()
+    }
+    if details := "; ".join(filter(None, failures.values())):
+        return problem(503, details, UnavailableError.headers, components=components)
     status = "degraded" if "degraded" in components.values() else "ok"
     return {"status": status} | components
+
+
+def _failure(name: str, task: asyncio.Future[str]) -> str | None:
+    """Return the reason of a failed check and log its cause; return None if it succeeded."""
+    if not task.done():
+        return f"The {name} has not responded"
+    error = task.exception()
+    if not isinstance(error, UnavailableError):
+        return None
+    cause = f": {error.__cause__!r}" if error.__cause__ else ""
+    logger.warning("Not ready: %s%s", error.detail, cause)
+    return error.detail

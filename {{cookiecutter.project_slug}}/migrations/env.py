@@ -5,7 +5,7 @@ from typing import Literal
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from app import main  # noqa: F401 - imports every feature and so every table
 from app.database import Base
@@ -63,4 +63,5 @@ else:
         reason = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
         if not is_outage(reason):
             raise
-        raise CommandError(f"Database unavailable: {reason}".rstrip(": ")) from error
+        address = make_url(get_settings().database_url)  # shown without the password
+        raise CommandError(f"Database unavailable: {address}: {reason}".rstrip(": ")) from error

@@ -7,16 +7,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
+import wsproto.events
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from httpx_ws import AsyncWebSocketSession, aconnect_ws
 from httpx_ws.transport import ASGIWebSocketTransport
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from app.server.process import configure
 from app.settings import get_settings
-from tests.mistakes import refuse_endless_responses
+from tests.contracts import refuse_undeclared_statuses
+from tests.mistakes import AsynchronousClient, refuse_endless_responses, refuse_in_fixture
+from tests.waiting import WAIT_SECONDS
 
 BASE_URL = "http://testserver"
 
@@ -26,8 +29,21 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def http_client(app: ASGIApp, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(refuse_endless_responses(app))
-    return httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
+    checked = refuse_undeclared_statuses(refuse_endless_responses(app))
+    transport = httpx.ASGITransport(checked)
+    return AsynchronousClient(transport=transport, base_url=BASE_URL, headers=headers)
+
+
+def network_client(address: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    """An HTTP client of a real server, which also waits for a busy one."""
+    return httpx.AsyncClient(base_url=address, headers=headers, timeout=WAIT_SECONDS)
+
+
+class Socket(AsyncWebSocketSession):
+    """A WebSocket that waits for WAIT_SECONDS at most, so that a missing frame fails its test."""
+
+    async def receive(self, timeout: float | None = None) -> wsproto.events.Event:
+        return await super().receive(WAIT_SECONDS if timeout is None else timeout)
 
 
 @asynccontextmanager
@@ -38,21 +54,31 @@ async def websocket(
     *,
     headers: dict[str, str] | None = None,
     subprotocols: Sequence[str] = (),
-) -> AsyncIterator[AsyncWebSocketSession]:
-    """Open a WebSocket in the running event loop."""
-    transport = ASGIWebSocketTransport(app)
+) -> AsyncIterator[Socket]:
+    """Open a WebSocket in the running event loop; raise the exception of a route that fails."""
+    refuse_in_fixture()
+    failures: list[Exception] = []
+
+    async def note_failure(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    transport = ASGIWebSocketTransport(note_failure, initial_receive_timeout=WAIT_SECONDS)
     headers = (headers or {}) | (bearer(token) if token else {})
     if subprotocols:  # the transport would keep the spaces that httpx-ws inserts
         headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
-    session: AsyncWebSocketSession
+    session: Socket
     try:
         async with (
             httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers) as client,
-            aconnect_ws(path, client) as session,
+            aconnect_ws(path, client, session_class=Socket) as session,
         ):
             yield session
     except ExceptionGroup as group:
-        raise unwrap(group) from None
+        raise next(iter(failures), unwrap(group)) from None
 
 
 def unwrap(error: Exception) -> Exception:

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import os
-import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,27 +16,31 @@ from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.testclient import TestClient
 from httpx_ws import AsyncWebSocketSession
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.orm import Session
 
 from app.auth.bearer import bearer_token
 from app.auth.models import Role, User
 from app.database import Database
 from app.database.engine import create_engine
-from app.database.outages import ReadOnlySessionError
-from app.database.sessions import refuse_statements
 from app.main import app as service
 from app.settings import Settings, get_settings
 from tests import clients, mistakes, users
+from tests.contracts import refuse_undeclared_statuses
+from tests.leaks import Running, refuse_leaks
+from tests.shared_database import SharedDatabase
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = [
+    "tests.clock",
+    "tests.databases",
+    "tests.external_services",
+    "tests.network",
+    "tests.remedies",
+]
 
-WRITES = re.compile(
-    r"\s*(INSERT|UPDATE|DELETE|REPLACE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b"
-    r"|\s*WITH\b.*\b(INSERT|UPDATE|DELETE)\b",
-    re.IGNORECASE | re.DOTALL,
-)
+event.listen(Session, "do_orm_execute", mistakes.refuse_lazy_loading)
+service.router.lifespan_context = mistakes.start_once(service.router.lifespan_context)
 
 MakeUser = Callable[..., Awaitable[User]]
 MakeToken = Callable[..., str]
@@ -61,96 +65,72 @@ def isolated_environment() -> Iterator[pytest.MonkeyPatch]:
             if name.lower() in Settings.model_fields:
                 environment.delenv(name)
         users.configure(environment)
+        environment.setattr(time, "sleep", mistakes.sleep)
         environment.setenv("NO_PROXY", "*")  # the tests talk only to this machine
         yield environment
+
+
+@pytest.fixture(autouse=True)
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """Lower-level fixture: fail a test that leaves something running or changed."""
+    names = request.fixturenames
+    is_async = request.node.get_closest_marker("asyncio") and "anyio_backend" not in names
+    with refuse_leaks(
+        request.getfixturevalue("loop") if is_async or "loop" in names else None
+    ) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session")
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """Lower-level fixture: the engine of the database that all tests of this process share."""
-    engine = create_engine(database_url)
-    event.listen(engine.sync_engine, "before_cursor_execute", refuse_writes)
+    engine = create_engine(database_url, pool_pre_ping=True)  # a test may break its connection
     yield engine
     await engine.dispose()
 
 
 @pytest_asyncio.fixture
-async def async_db(engine: AsyncEngine, async_create_tables: None) -> AsyncIterator[AsyncSession]:
-    """A session that is rolled back after the test; its own commits release savepoints."""
+async def shared_database(
+    engine: AsyncEngine, async_create_tables: None, running: Running
+) -> AsyncIterator[SharedDatabase]:
+    """Lower-level fixture: a connection that is rolled back, as the `Database` of `app`."""
     async with engine.connect() as connection:
         await connection.begin()
-        async with AsyncSession(
-            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
-        ) as session:
-            yield session
+        running.accept()  # the connection, which later tests use again
+        database = SharedDatabase(connection)
+        yield database
+        await database.close()
+
+
+@pytest.fixture
+def async_db(shared_database: SharedDatabase) -> AsyncSession:
+    """A session to store and check rows; all its changes are rolled back after the test."""
+    return shared_database.session_of_test
 
 
 @pytest_asyncio.fixture
 async def clean_database(clean_database_url: str) -> AsyncIterator[Database]:
-    """A separate, migrated database, for tests of real commits or concurrent connections."""
+    """A separate, migrated database, for races, real commits and several connections."""
     database = Database(clean_database_url)
     yield database
+    in_use = database.connections_in_use
     await database.close()
-
-
-def refuse_writes(connection: Connection, _: object, statement: str, *__: object) -> None:
-    """Raise the error of a read-only session: GET requests share a connection that can write."""
-    if connection.info.get("read_only") and WRITES.match(statement):
-        raise ReadOnlySessionError
-
-
-class SharedDatabase(Database):
-    """Serves every request and every socket from the session of the test."""
-
-    def __init__(self, session: AsyncSession, engine: AsyncEngine) -> None:
-        self.engine = self.write_engine = engine
-        self._session = session
-        self._loop = asyncio.get_running_loop()
-        session.info["database"] = self
-
-    @asynccontextmanager
-    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        mistakes.refuse_another_loop(self._loop)
-        savepoint = await self._session.begin_nested()
-        connection = await self._session.connection()
-        outer = connection.info.get("read_only", False)
-        connection.info["read_only"] = self._session.info["read_only"] = read_only
-        try:
-            yield self._session
-        finally:
-            connection.info["read_only"] = self._session.info["read_only"] = outer
-            if self._session.in_nested_transaction():  # not committed
-                await savepoint.rollback()
-
-    @asynccontextmanager
-    async def socket_session(self) -> AsyncIterator[AsyncSession]:
-        mistakes.refuse_another_loop(self._loop)
-        session = AsyncSession(info={"database": self})
-        refuse_statements(session)
-        yield session
-
-    @asynccontextmanager
-    async def hot_connection(self) -> AsyncIterator[PoolProxiedConnection]:
-        connection = await self._session.connection()
-        yield await connection.get_raw_connection()
+    mistakes.refuse_open_sessions(in_use)
 
 
 @pytest_asyncio.fixture
-async def app(async_db: AsyncSession, engine: AsyncEngine, issuer: None) -> AsyncIterator[FastAPI]:
-    """The started application; dependency overrides are removed after the test."""
+async def app(shared_database: SharedDatabase, issuer: None) -> AsyncIterator[FastAPI]:
+    """The started application, to override dependencies, which are restored after the test."""
     overrides, service.dependency_overrides = service.dependency_overrides, {}
-    lifespan = service.router.lifespan_context
-    async with lifespan(service):
-        service.state.database = SharedDatabase(async_db, engine)
-        service.router.lifespan_context = mistakes.refuse_second_start
+    async with service.router.lifespan_context(service):
+        service.state.database = shared_database
         yield service
-    service.router.lifespan_context = lifespan
     service.dependency_overrides = overrides
 
 
 @pytest.fixture
 def fresh_settings() -> Iterator[None]:
-    """Read the settings again, so that environment variables set by this test count."""
+    """Settings that are read again, for a fixture that sets environment variables."""
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
@@ -158,7 +138,7 @@ def fresh_settings() -> Iterator[None]:
 
 @pytest.fixture
 def make_user(async_db: AsyncSession) -> MakeUser:
-    """A function that stores a user; see `users.new_user` for its options."""
+    """A function that stores a user, for tests with several; `users.new_user` has its options."""
     numbers = itertools.count(1)
 
     async def make(name: str | None = None, **options: Any) -> User:
@@ -185,19 +165,19 @@ async def issuer() -> AsyncIterator[None]:
 
 @pytest.fixture
 def make_token(issuer: None) -> MakeToken:
-    """A function that issues a user's access token; keyword arguments replace claims."""
+    """A function that issues a user's access token; keyword arguments replace its claims."""
     return users.mint
 
 
 @pytest.fixture
 def auth_headers(user: User, make_token: MakeToken) -> dict[str, str]:
-    """The `Authorization` header of `user`."""
+    """The `Authorization` header of `user`, for clients that are not signed in."""
     return clients.bearer(make_token(user))
 
 
 @pytest_asyncio.fixture
 async def admin_headers(make_user: MakeUser, make_token: MakeToken) -> dict[str, str]:
-    """The `Authorization` header of an admin."""
+    """The `Authorization` header of an admin, for any client."""
     return clients.bearer(make_token(await make_user(role=Role.ADMIN)))
 
 
@@ -205,7 +185,7 @@ async def admin_headers(make_user: MakeUser, make_token: MakeToken) -> dict[str,
 async def queries(
     async_db: AsyncSession, auth_headers: dict[str, str], trace_statements: TraceStatements
 ) -> AsyncIterator[list[str]]:
-    """The SELECT statements that reach the database, once `user` is stored."""
+    """The list of SELECT statements so far, to find one query per row (N+1)."""
     selects: list[str] = []
 
     def note(statement: str) -> None:
@@ -231,32 +211,32 @@ def signed_in(app: FastAPI, user: User, make_token: MakeToken) -> dict[str, str]
 
 @pytest_asyncio.fixture
 async def async_client(app: FastAPI, signed_in: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client signed in as `user`, in the event loop and the transaction of the test."""
+    """An HTTP client signed in as `user`, for most tests."""
     async with clients.http_client(app, signed_in) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def anonymous_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client that is not signed in, except for requests with `auth_headers`."""
+    """An HTTP client that is not signed in, for refusals and for requests with headers."""
     async with clients.http_client(app) as client:
         yield client
 
 
 @pytest.fixture
 def ws_connect(app: FastAPI) -> WsConnect:
-    """A function that opens a WebSocket in the event loop and the transaction of the test."""
+    """A function that opens a WebSocket in the event loop of the test, by `async with`."""
     return partial(clients.websocket, app)
 
 
 @pytest_asyncio.fixture
 async def live_server(app: FastAPI) -> AsyncIterator[str]:
-    """The address of a real server in the event loop and the transaction of the test."""
+    """The address of a real server, for endless streams and for effects of the network."""
     async with clients.live_server(app) as address:
         yield address
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session")
 async def loop() -> asyncio.AbstractEventLoop:
     """Lower-level fixture: the event loop of the tests."""
     return asyncio.get_running_loop()
@@ -275,6 +255,7 @@ def client(
     """
     if request.node.get_closest_marker("asyncio"):
         pytest.fail("`client` would block this `async def` test: use `async_client`")
-    client = mistakes.SynchronousClient(mistakes.refuse_endless_responses(app), headers=signed_in)
+    checked = refuse_undeclared_statuses(mistakes.refuse_endless_responses(app))
+    client = mistakes.SynchronousClient(checked, headers=signed_in)
     with clients.run_in_thread(loop) as client.portal:
         yield client

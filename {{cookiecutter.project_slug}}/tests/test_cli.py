@@ -1,9 +1,10 @@
+import json
 import runpy
 
 import pytest
 
 from app import cli
-from app.settings import Settings
+from app.settings import Settings, SettingsError, get_settings
 
 
 def test_unknown_command_is_refused_in_one_line(
@@ -35,3 +36,17 @@ def test_invalid_setting_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(SystemExit, match=r"^Settings: PORT: [^\n]+$"):
         cli.main()
+
+
+@pytest.mark.usefixtures("fresh_settings")
+@pytest.mark.parametrize("name", ["openapi", "asyncapi"])
+def test_contracts_are_printed_without_settings(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    with pytest.raises(SettingsError):
+        get_settings()
+
+    cli.main([name])
+
+    assert json.loads(capsys.readouterr().out)[name] > "3"

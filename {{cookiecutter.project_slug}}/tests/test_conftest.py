@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth.models import User
 from app.settings import Settings, get_settings
 from tests import clients
-from tests.clients import bearer
+from tests.clients import bearer, network_client
 from tests.conftest import MakeToken, MakeUser, isolated_environment
 from tests.users import new_user
 
@@ -66,7 +66,7 @@ async def test_token_of_a_request_overrides_the_signed_in_user(
 async def test_live_server_shares_the_transaction_of_the_test(
     live_server: str, auth_headers: dict[str, str], user: User
 ) -> None:
-    async with httpx.AsyncClient(base_url=live_server, headers=auth_headers) as client:
+    async with network_client(live_server, auth_headers) as client:
         assert (await client.get("/auth/me")).json()["id"] == user.id
 
 
@@ -79,11 +79,25 @@ async def test_socket_offers_the_requested_subprotocols() -> None:
         await websocket.send_json(websocket.scope["subprotocols"])
 
     async with clients.websocket(app, "/offered", subprotocols=["v1", "v2"]) as socket:
-        assert await socket.receive_json(timeout=2) == ["v1", "v2"]
+        assert await socket.receive_json() == ["v1", "v2"]
 
 
-async def test_overrides_are_empty_at_the_start_of_a_test(app: FastAPI) -> None:
+@pytest.mark.parametrize("run", ["first", "second"])
+async def test_override_of_a_test_is_unknown_to_the_next(run: str, app: FastAPI) -> None:
     assert app.dependency_overrides == {}
+
+    app.dependency_overrides[get_settings] = get_settings
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_fresh_settings_of_a_test_are_unknown_to_the_next(
+    run: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert get_settings().port == 8000
+
+    request.getfixturevalue("fresh_settings")
+    monkeypatch.setenv("PORT", "1")
+    assert get_settings().port == 1
 
 
 def test_synchronous_client_is_signed_in(client: TestClient, user: User) -> None:
@@ -100,9 +114,9 @@ async def test_synchronous_client_is_refused_in_an_async_test(
         request.getfixturevalue("client")
 
 
-def test_settings_come_from_the_tests_alone(database_url: str) -> None:
+def test_settings_come_from_the_tests_alone() -> None:
     assert Settings.model_config["env_file"] is None
-    assert get_settings().database_url == database_url
+    assert get_settings().database_url == os.environ["DATABASE_URL"]
 
 
 def test_settings_of_the_shell_are_hidden_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@ from http import HTTPStatus
 
 import httpx
 import pytest
-from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.auth.models import User
 from app.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -27,6 +30,7 @@ class ThingNotFoundError(NotFoundError):
 ERRORS: dict[str, Exception] = {
     "not-found": ThingNotFoundError(),
     "outage": DatabaseUnavailableError(),
+    "by-route": HTTPException(405, headers={"Allow": "GET,PURGE"}),
     "object": HTTPException(400, {"code": "x"}),
     "unnamed": HTTPException(499, "Gone away"),
 }
@@ -52,6 +56,11 @@ def app() -> FastAPI:
     @app.get("/number/{number}")
     async def number(number: int) -> int:
         return number
+
+    router = APIRouter(prefix="/included")
+    for method in ("GET", "PATCH", "DELETE"):
+        router.add_api_route("/{number}", number, methods=[method])
+    app.include_router(router)
 
     @app.post("/nothing")
     async def nothing(_: Nothing) -> None: ...
@@ -88,9 +97,26 @@ async def test_service_error_is_a_problem_document(client: httpx.AsyncClient) ->
 
 async def test_framework_error_is_a_problem_document(client: httpx.AsyncClient) -> None:
     assert problem(await client.get("/nowhere"))["title"] == "Not Found"
-    refused = await client.post("/number/1")
-    assert problem(refused)["title"] == "Method Not Allowed"
-    assert refused.headers["allow"] == "GET"
+    assert problem(await client.post("/number/1"))["title"] == "Method Not Allowed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/number/1", "GET, HEAD"),
+        ("GET", "/nothing", "POST"),
+        ("PUT", "/included/7", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/included/7", "DELETE, GET, HEAD, PATCH"),
+        ("GET", "/raise/by-route", "GET, HEAD, PURGE"),
+    ],
+)
+async def test_allow_header_lists_the_methods_of_all_routes_of_the_path(
+    method: str, path: str, allowed: str, client: httpx.AsyncClient
+) -> None:
+    response = await client.request(method, path)
+
+    assert problem(response)["status"] == HTTPStatus.METHOD_NOT_ALLOWED
+    assert response.headers["allow"] == allowed
 
 
 async def test_structured_detail_becomes_a_member_of_its_own(client: httpx.AsyncClient) -> None:
@@ -132,6 +158,13 @@ async def test_validation_problem_is_short(client: httpx.AsyncClient) -> None:
     assert len(response.content) < 10_000
 
 
+async def test_body_that_cannot_be_decoded_gets_400(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/nothing", content=b"\x80", headers=headers)
+
+    assert problem(response)["status"] == HTTPStatus.BAD_REQUEST
+
+
 async def test_database_outage_is_503_with_retry_after(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,8 +183,29 @@ def test_disconnecting_client_is_not_an_error(app: FastAPI) -> None:
         socket.close()
 
 
-def test_violation_of_a_unique_constraint_is_a_conflict() -> None:
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"id": 2}, ConflictError),
+        ({"user_id": None}, ConflictError),
+        ({"id": 2, "user_id": 404}, IntegrityError),
+        ({"id": 2, "user_id": None, "path": None}, IntegrityError),
+    ],
+    ids=["unique", "primary key", "foreign key", "not null"],
+)
+async def test_violation_of_a_unique_constraint_only_is_a_conflict(
+    change: dict[str, object], error: type[Exception], async_db: AsyncSession, user: User
+) -> None:
+    await async_db.execute(
+        text(
+            "CREATE TABLE visits (id INTEGER PRIMARY KEY,"
+            " user_id INTEGER UNIQUE REFERENCES users (id), path TEXT NOT NULL)"
+        )
+    )
+    insert = text("INSERT INTO visits VALUES (:id, :user_id, :path)")
+    visit = {"id": 1, "user_id": user.id, "path": "/"}
     with conflict(ConflictError):
-        """No constraint is violated."""
-    with pytest.raises(ConflictError), conflict(ConflictError):
-        raise IntegrityError("INSERT", {}, ValueError(SECRET))
+        await async_db.execute(insert, visit)
+
+    with pytest.raises(error), conflict(ConflictError):
+        await async_db.execute(insert, visit | change)

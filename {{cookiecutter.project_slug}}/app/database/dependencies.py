@@ -6,6 +6,7 @@ from fastapi.requests import HTTPConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.sessions import Database
+from app.errors import DatabaseUnavailableError, raises
 from app.http.state import from_state
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}  # RFC 9110, 9.2.1
@@ -19,6 +20,7 @@ async def get_database(connection: HTTPConnection) -> Database:
 CurrentDatabase = Annotated[Database, Depends(get_database)]
 
 
+@raises(DatabaseUnavailableError)
 async def get_async_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
     """Yield the session of one request, which is one transaction.
 

@@ -1,5 +1,6 @@
 """Classify database errors: outages, which clients may retry (503), and bugs (500)."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,8 +16,10 @@ POSTGRESQL_OUTAGES = ("08", "25006", "28", "3D", "40", "42501", "53", "55P03", "
 # Primary result codes: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN,
 # PROTOCOL, NOTADB.
 SQLITE_OUTAGES = {3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
+SQLITE_BUSY = 5
 SQLITE_READONLY = 8
 POSTGRESQL_READONLY = "25006"
+POSTGRESQL_UNDEFINED_TABLE = "42P01"
 
 
 class ReadOnlySessionError(RuntimeError):
@@ -47,6 +50,14 @@ def sqlstate(error: BaseException | None) -> str:
 def sqlite_code(error: BaseException | None) -> int:
     """Return the primary result code; 0 if the error is not SQLite's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_missing_table(error: BaseException | None) -> bool:
+    return (
+        sqlstate(error) == POSTGRESQL_UNDEFINED_TABLE
+        or isinstance(error, sqlite3.OperationalError)
+        and str(error).startswith("no such table")  # its code means any mistake in a statement
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 
-from app.database.engine import HotConnections, create_engines
+from app.database.engine import Engines
 from app.database.outages import Pool
 
 
@@ -35,8 +35,8 @@ class Database:
     """The engines and sessions of one running service."""
 
     def __init__(self, url: str) -> None:
-        self.engine, self.write_engine = create_engines(url)
-        self._hot = HotConnections(self.engine)
+        self._engines = Engines(url)
+        self.engine, self.write_engine = self._engines.read, self._engines.write
         self._sessions = async_sessionmaker(expire_on_commit=False, info={"database": self})
 
     @property
@@ -70,12 +70,14 @@ class Database:
 
     def hot_connection(self) -> AbstractAsyncContextManager[PoolProxiedConnection]:
         """Check out a connection for one hot statement, without a transaction."""
-        return self._hot.connection()
+        return self._engines.hot_connection()
+
+    async def check_writable(self) -> None:
+        """Raise `DatabaseUnavailableError` if all writes would fail."""
+        await self._engines.check_writable()
 
     async def close(self) -> None:
-        await self._hot.close()
-        await self.engine.dispose()
-        await self.write_engine.dispose()
+        await self._engines.close()
 
 
 @asynccontextmanager

@@ -44,12 +44,16 @@ class HotStatement:
         """Return the rows; raise `TypeError` if a parameter is missing or unknown."""
         database = session.info.get("database")
         if database and not session.in_transaction():
+            compiled = self._compile(database.engine.dialect)
+            # Before the connection is checked out, because an error would cost the connection.
+            arguments = compiled.arguments(parameters)
             async with database.hot_connection() as pooled:
-                return await self._compile(database.engine.dialect).fetch(pooled, parameters)
+                return await compiled.fetch(pooled, arguments)
         await session.flush()
         connection = await session.connection()
+        compiled = self._compile(connection.dialect)
         raw = await connection.get_raw_connection()
-        return await self._compile(connection.dialect).fetch(raw, parameters)
+        return await compiled.fetch(raw, compiled.arguments(parameters))
 
     async def first(self, session: AsyncSession, **parameters: object) -> Any:  # noqa: ANN401 - a row
         """Return the first row, or None."""
@@ -83,10 +87,17 @@ class _Compiled:
         row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc] # names vary
         self._make = row._make
 
+    def arguments(self, parameters: dict[str, object]) -> list[object]:
+        """Return the arguments in order; raise `TypeError` if one is missing or unknown."""
+        if parameters.keys() != self._required:
+            raise TypeError(f"takes {sorted(self._required)}, not {sorted(parameters)}")
+        values = [parameters.get(str(bind.key), bind.value) for bind in self._binds]
+        pairs = zip(values, self._to_driver, strict=True)
+        return [convert(value) if convert else value for value, convert in pairs]
+
     async def fetch(
-        self, connection: PoolProxiedConnection, parameters: dict[str, object]
+        self, connection: PoolProxiedConnection, arguments: list[object]
     ) -> Sequence[Any]:
-        arguments = self._arguments(parameters)
         driver: Any = connection.driver_connection
         with raising_outages(lambda: self._is_postgresql and driver.is_closed()):
             rows = await (
@@ -95,13 +106,6 @@ class _Compiled:
                 else driver.execute_fetchall(self._sql, arguments)
             )
         return [self._row(values) for values in rows]
-
-    def _arguments(self, parameters: dict[str, object]) -> list[object]:
-        if parameters.keys() != self._required:
-            raise TypeError(f"takes {sorted(self._required)}, not {sorted(parameters)}")
-        values = [parameters.get(str(bind.key), bind.value) for bind in self._binds]
-        pairs = zip(values, self._to_driver, strict=True)
-        return [convert(value) if convert else value for value, convert in pairs]
 
     def _row(self, values: Sequence[Any]) -> object:
         if self._from_driver:

@@ -1,8 +1,9 @@
 """ASGI middleware that every request passes through; app/main.py registers it."""
 
 from collections.abc import Awaitable
-from http import HTTPStatus
+from contextlib import suppress
 
+from fastapi import status
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import problem
 from app.settings import get_settings
 
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 256 * 1024  # the validation of a larger one would block the event loop
 MAX_LENGTH_DIGITS = 20  # int() refuses more than 4300
 
 HEADERS = [
@@ -36,10 +37,41 @@ def cors(app: ASGIApp) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
-        expose_headers=["Retry-After", "WWW-Authenticate"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        # Clients with tracing send the last three (W3C Trace Context, W3C Baggage).
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Request-ID"]
+        + ["traceparent", "tracestate", "baggage"],
+        expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
+
+
+class HeadMiddleware:
+    """Respond to HEAD as to GET, without the body (RFC 9110, 9.3.2).
+
+    FastAPI's GET routes refuse HEAD, and additional routes would appear in the documentation.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            return self._respond_without_body(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _respond_without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Servers report a disconnection once the response is complete. With this version of the
+        # specification Starlette waits for that while it sends a stream or a file, and ends it.
+        asgi = {"version": "3.0", "spec_version": "2.3"}
+        get = {**scope, "method": "GET", "asgi": asgi}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["route"] = get.get("route")  # for the metrics
+                await send(message)
+                await send({"type": "http.response.body"})
+
+        await self._app(get, receive, send_head)
 
 
 class SecurityHeadersMiddleware:
@@ -98,7 +130,10 @@ class BodyLimitMiddleware:
 
 
 class UnhandledErrorMiddleware:
-    """Respond to an unhandled exception with a 500 problem, then raise it again.
+    """Respond to an unhandled exception with a 500 problem or 1011, then raise it again.
+
+    A socket that its route leaves open is closed with 1000. Without a close frame from here, the
+    server would only drop the connection, which clients report as 1006.
 
     Starlette's own handler for `Exception` runs outside all middleware: its response would lack
     the request id, the security headers, the log line and the metrics. The server logs the
@@ -109,7 +144,10 @@ class UnhandledErrorMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = scope["type"] != "http"  # sockets and the lifespan have no response
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        started = scope["type"] != "http"  # the lifespan has no response
 
         def noting_send(message: Message) -> Awaitable[None]:
             nonlocal started
@@ -120,7 +158,27 @@ class UnhandledErrorMiddleware:
             await self._app(scope, receive, send if started else noting_send)
         except Exception:
             if not started:
-                status = HTTPStatus.INTERNAL_SERVER_ERROR
                 close = {"Connection": "close"}  # as the server does after an exception
-                await problem(status, "Internal server error", close)(scope, receive, send)
+                response = problem(500, "Internal server error", close)
+                await response(scope, receive, send)
             raise
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = False
+
+        def noting_send(message: Message) -> Awaitable[None]:
+            nonlocal is_open
+            is_open = message["type"] in {"websocket.accept", "websocket.send"}
+            return send(message)
+
+        async def close(code: int) -> None:
+            if is_open:
+                with suppress(OSError, RuntimeError):  # the client has left, or has been refused
+                    await send({"type": "websocket.close", "code": code, "reason": ""})
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except Exception:
+            await close(status.WS_1011_INTERNAL_ERROR)
+            raise
+        await close(status.WS_1000_NORMAL_CLOSURE)

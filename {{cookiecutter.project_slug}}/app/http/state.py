@@ -10,7 +10,5 @@ def from_state(connection: HTTPConnection, name: str, kind: type[T]) -> T:
     value = getattr(connection.app.state, name, None)
     if isinstance(value, kind):
         return value
-    raise RuntimeError(
-        f"no {name}: the lifespan has not run; use `with TestClient(app)`, or in a test with a"
-        " session of its own override `get_async_db`"
-    )
+    remedy = ", or override `get_async_db`" if name == "database" else ""
+    raise RuntimeError(f"no {name}: the lifespan has not run; use `with TestClient(app)`{remedy}")

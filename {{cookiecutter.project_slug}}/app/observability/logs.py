@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import sys
 from asyncio import CancelledError
 
@@ -12,14 +11,15 @@ from structlog.processors import TimeStamper, add_log_level, format_exc_info
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.observability.redaction import escape_controls, redact_text
 from app.settings import Settings
 
-_JWT = re.compile(r"\beyJ[\w-]+\.[\w.-]*")
+SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard output; calling it again changes nothing."""
-    render = _without_tokens(_json if settings.log_format == "json" else _console())
+    render = _redacted(_json if settings.log_format == "json" else _console())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_log_level,
@@ -38,23 +38,26 @@ def configure_logging(settings: Settings) -> None:
             processors=[ProcessorFormatter.remove_processors_meta, render],
         )
     )
-    handler.addFilter(_drop_socket_access_log)
-    handler.addFilter(_drop_cancelled_tracebacks)
-    # At debug level libraries log secrets: statement parameters, frames, handshake headers.
+    for drop in (_drop_library_details, _drop_socket_access_log, _drop_tracebacks_of_clients):
+        handler.addFilter(drop)
     library_level = max(level, logging.INFO)
     logging.basicConfig(handlers=[handler], level=library_level)
     logging.getLogger("app").setLevel(level)
     # SQLAlchemy names the loggers of pools after their classes.
     logging.getLogger("app.database").setLevel(max(level, logging.WARNING))
-    for name in (
-        "uvicorn",
-        "uvicorn.error",
-        "uvicorn.access",
-    ):  # configured by the `uvicorn` command
+    for name in SERVER_LOGGERS:  # configured by the `uvicorn` command
         server = logging.getLogger(name)
         server.handlers.clear()
         server.setLevel(library_level)
         server.propagate = name != "uvicorn.access"  # ObservabilityMiddleware logs requests
+
+
+def _drop_library_details(record: logging.LogRecord) -> bool:
+    """Drop debug records of libraries, whatever the level of their loggers.
+
+    They contain secrets: statement parameters, frames, headers of handshakes and requests.
+    """
+    return record.levelno >= logging.INFO or record.name.partition(".")[0] == "app"
 
 
 def _drop_socket_access_log(record: logging.LogRecord) -> bool:
@@ -63,18 +66,21 @@ def _drop_socket_access_log(record: logging.LogRecord) -> bool:
     return record.levelno != logging.INFO or not is_about_sockets
 
 
-def _drop_cancelled_tracebacks(record: logging.LogRecord) -> bool:
-    """Drop tracebacks of requests that a stopping server cancels; it logs their number."""
-    return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
+def _drop_tracebacks_of_clients(record: logging.LogRecord) -> bool:
+    """Drop tracebacks that clients cause.
+
+    The server logs them for cancelled requests and streams, and for frames that are not UTF-8,
+    after which Uvicorn 0.54 closes the socket with 1007.
+    """
+    cancelled = record.exc_info and isinstance(record.exc_info[1], CancelledError)
+    return not cancelled and record.msg != "Invalid UTF-8 sequence received from client."
 
 
-def _without_tokens(render: Processor) -> Processor:
-    """Redact JWTs, which the text of a library's exception may contain."""
-
+def _redacted(render: Processor) -> Processor:
     def redacted(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        line = str(render(logger, name, event))
-        return _JWT.sub("[redacted]", line) if "eyJ" in line else line
+        return escape_controls(redact_text(str(render(logger, name, event))), allowed)
 
+    allowed = "\n\t\x1b" if sys.stdout.isatty() else "\n\t"  # structlog colours with escapes
     return redacted
 
 

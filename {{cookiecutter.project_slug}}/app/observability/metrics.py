@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.database import Database
+from app.observability.background import supervise
 
 router = APIRouter(tags=["health"])
 
@@ -83,20 +84,16 @@ def sampling(database: Database) -> Iterator[None]:
     """Sample the pool and the delay of the running loop's timers until the block ends."""
     loop = asyncio.get_running_loop()
 
-    timer: asyncio.TimerHandle
+    async def sample() -> None:
+        while True:
+            due = loop.time() + SAMPLE_SECONDS
+            await asyncio.sleep(SAMPLE_SECONDS)
+            LOOP_LAG.observe(loop.time() - due)
+            POOL.set(database.connections_in_use)
 
-    def schedule() -> None:
-        nonlocal timer
-        timer = loop.call_later(SAMPLE_SECONDS, sample)
-
-    def sample() -> None:
-        LOOP_LAG.observe(loop.time() - timer.when())
-        POOL.set(database.connections_in_use)
-        schedule()
-
-    schedule()
+    sampler = supervise("metrics", sample)
     try:
         yield
     finally:
-        timer.cancel()
+        sampler.cancel()
         POOL.set(0)

@@ -10,15 +10,23 @@ from urllib.parse import quote
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import CLOSE_LIMIT_EXCEEDED, CLOSE_TOKEN_EXPIRED, CLOSE_TOO_SLOW
 from app.observability import metrics
+from app.observability.redaction import redact_path
+from app.observability.telemetry import redact_span
 
 logger = structlog.get_logger()
 _level = logging.getLogger("app")  # its level check is faster than structlog's
 
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}(%\w{1,15})?")  # of IPv4 or IPv6, with a zone
 # Labels have a bounded set of values, so methods that clients make up share one.
 _METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
-CLOSE_CODES = {1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 4401, 4408, 4429}
+CLOSE_CODES = {
+    *(1000, 1001, 1003, 1005, 1006, 1008, 1009, 1011, 1012, 1013),
+    *(CLOSE_TOKEN_EXPIRED, CLOSE_TOO_SLOW, CLOSE_LIMIT_EXCEEDED),
+}
+NO_CLOSE_FRAME = 1006  # RFC 6455, 7.4.1
 CLIENT_CLOSED_REQUEST = 499  # the code of nginx: the client left before the response
 
 
@@ -35,6 +43,7 @@ class ObservabilityMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         header = _bind_request_id(scope)
+        redact_span(scope)
         started = perf_counter()
         status = 0
         metrics.IN_FLIGHT.inc()
@@ -63,7 +72,7 @@ class ObservabilityMiddleware:
         header = _bind_request_id(scope)
         started = perf_counter()
         open_sockets = None
-        code = 1006
+        code = NO_CLOSE_FRAME  # the first close frame counts, of the client or of the service
 
         async def observed_receive() -> Message:
             nonlocal code
@@ -78,7 +87,7 @@ class ObservabilityMiddleware:
                 message["headers"] = [*message.get("headers", ()), header]
                 open_sockets = metrics.SOCKETS.labels(_route(scope))
                 open_sockets.inc()
-            elif message["type"] == "websocket.close":
+            elif message["type"] == "websocket.close" and code == NO_CLOSE_FRAME:
                 code = message.get("code", 1000)
             return send(message)
 
@@ -105,13 +114,19 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "unmatched")
 
 
+def _client(scope: Scope) -> str | None:
+    """Return the client's address; a proxy may pass on any text as one."""
+    host = scope["client"] and scope["client"][0]
+    return host if not host or _ADDRESS.fullmatch(host) else "invalid"
+
+
 def _log(event: str, scope: Scope, started: float, **values: object) -> None:
     if not _level.isEnabledFor(logging.INFO):
         return
     logger.info(
         event,
-        path=quote(scope["path"]),  # without the query string, which may hold a token
-        client=scope["client"] and scope["client"][0],
+        path=quote(redact_path(scope["path"]), safe="/[]"),  # without the query string
+        client=_client(scope),
         duration_ms=round((perf_counter() - started) * 1000, 1),
         **values,
     )

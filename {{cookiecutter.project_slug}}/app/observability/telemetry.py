@@ -4,13 +4,18 @@ FastAPI records them; the extra `telemetry` installs the exporter.
 """
 
 from fastapi.telemetry import TelemetryConfig
-from starlette.datastructures import QueryParams
+from opentelemetry import trace
 from starlette.types import Scope
 
+from app.observability.redaction import REDACTED, redact_path
 
-def holds_token(scope: Scope) -> bool:
-    """Exclude requests with a token in the URL, because spans hold the whole URL."""
-    return "token" in QueryParams(scope["query_string"])
+TELEMETRY: TelemetryConfig = {"auto_configure": True}
 
 
-TELEMETRY: TelemetryConfig = {"auto_configure": True, "exclude": holds_token}
+def redact_span(scope: Scope) -> None:
+    """Remove what may be a secret from the URL of the current request's span."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("url.path", redact_path(scope["path"]))
+        if scope["query_string"]:
+            span.set_attribute("url.query", REDACTED)

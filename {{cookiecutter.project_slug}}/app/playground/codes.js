@@ -1,6 +1,7 @@
 // Ways to provoke close codes: each function opens its own socket and resolves to the code.
 
-import { protocols, socketUrl } from "./notifications.js";
+import { protocols } from "./notifications.js";
+import { socketUrl } from "./service.js";
 import { token } from "./session.js";
 
 const TIMEOUT_MS = 10_000;

@@ -1,4 +1,5 @@
 import { $ } from "./dom.js";
+import { serviceUrl } from "./service.js";
 
 let source = null;
 
@@ -16,7 +17,7 @@ export function toggleHeartbeat() {
     return;
   }
   showState("connecting");
-  source = new EventSource("/events/heartbeat");
+  source = new EventSource(serviceUrl("/events/heartbeat"));
   source.onopen = () => showState("open");
   source.onerror = () => showState("connecting"); // the browser reconnects by itself
   source.addEventListener("heartbeat", ({ data }) => {

@@ -1,10 +1,11 @@
 // A client of /ws/notifications that reconnects by itself and resumes after the last event.
 
+import { socketUrl } from "./service.js";
+
 const FINAL_CODES = new Set([1000, 1003, 1008, 1009, 4401]); // reconnecting would not help
 const MIN_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
-export const socketUrl = (path) => `${location.origin.replace("http", "ws")}${path}`;
 export const protocols = (token) => ["notifications.v1", `bearer.${token}`];
 
 // Emits "state" {state, code, wait}, "sent" and "received" {frame}, "resumed" {missed}.

@@ -2,7 +2,10 @@ import { CODES } from "./codes.js";
 import { $, on, showMessage } from "./dom.js";
 import { toggleHeartbeat } from "./heartbeat.js";
 import { Notifications } from "./notifications.js";
+import * as provider from "./provider.js";
+import { serviceUrl } from "./service.js";
 import * as session from "./session.js";
+import { stopStream } from "./stream.js";
 
 const notifications = new Notifications(session.token);
 const MAX_LINES = 200;
@@ -34,11 +37,14 @@ async function showAccount() {
   $("signed-in").hidden = !user;
   $("refresh").hidden = !session.refreshable();
   document.querySelectorAll("button.user").forEach((button) => { button.disabled = !user; });
-  $("user").textContent = user?.email ?? user?.id ?? "";
+  $("user").textContent = user?.email ?? user?.subject ?? "";
   $("role").textContent = user?.role ?? "";
   showRemaining();
   if (user) notifications.connect();
-  else notifications.disconnect();
+  else {
+    notifications.disconnect();
+    stopStream();
+  }
 }
 
 async function signInWith(getTokens) {
@@ -69,6 +75,7 @@ on("sign-in", "submit", ({ submitter }) => signInWith(async () => {
   await session.signIn($("email").value, $("password").value);
 }), "account-message");
 on("paste", "submit", () => signInWith(() => session.store({ access_token: $("token").value.trim() })), "account-message");
+on("provider-sign-in", "click", provider.startSignIn, "account-message");
 on("refresh", "click", refresh, "account-message");
 on("sign-out", "click", signOut, "account-message");
 
@@ -142,14 +149,16 @@ for (const { code, reason, reconnect, provoke, user, signOut: endsSession, alter
   if (endsSession) notifications.addEventListener("state", ({ detail }) => detail.code === code && showResult(code));
 }
 
-const schema = await fetch("/openapi.json");
+const schema = await fetch(serviceUrl("/openapi.json"));
 if (schema.ok) {
   const { info, paths } = await schema.json();
   hasPasswords = "/auth/token" in paths;
   hasProvider = !hasPasswords;
+  $("provider-sign-in").hidden = !hasProvider || !(await provider.canSignIn());
   document.title = `${info.title}: playground`;
   $("title").textContent = info.title;
 }
+await provider.finishSignIn().catch((error) => showMessage("account-message", error.message, true));
 await showAccount().catch(() => { session.clear(); return showAccount(); });
 on("heartbeat-toggle", "click", toggleHeartbeat);
 toggleHeartbeat();

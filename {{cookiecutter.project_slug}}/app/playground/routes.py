@@ -1,44 +1,39 @@
-"""An interactive demo page at `/`, with `PLAYGROUND=true`; it loads nothing from other hosts."""
+"""An interactive demo page at `/`, with `PLAYGROUND=true`; all its files are the service's."""
 
-from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 
 from app.errors import NotFoundError
-from app.settings import Settings, get_settings
+from app.settings import CurrentSettings
 
 MEDIA_SUFFIXES = {".css", ".html", ".js", ".svg"}
 FILES = {
     path.name: path for path in Path(__file__).parent.iterdir() if path.suffix in MEDIA_SUFFIXES
 }
 CONTENT_POLICY = (
-    "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; style-src 'self';"
+    "default-src 'none'; connect-src 'self' {}; img-src 'self'; script-src 'self'; style-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-class PlaygroundFileNotFoundError(NotFoundError):
-    detail = HTTPStatus.NOT_FOUND.phrase
-
-
-async def require_playground(settings: Annotated[Settings, Depends(get_settings)]) -> None:
+async def require_playground(settings: CurrentSettings) -> None:
     if not settings.playground:
-        raise PlaygroundFileNotFoundError
+        raise NotFoundError
 
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require_playground)])
 
 
 @router.get("/")
-async def page() -> FileResponse:
-    return FileResponse(FILES["page.html"], headers={"Content-Security-Policy": CONTENT_POLICY})
+async def page(settings: CurrentSettings) -> FileResponse:
+    policy = CONTENT_POLICY.format(settings.sign_in_origin)
+    return FileResponse(FILES["page.html"], headers={"Content-Security-Policy": policy})
 
 
 @router.get("/playground/{name}")
 async def file(name: str) -> FileResponse:
     if name not in FILES:
-        raise PlaygroundFileNotFoundError
+        raise NotFoundError
     return FileResponse(FILES[name])

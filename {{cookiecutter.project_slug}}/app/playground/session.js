@@ -1,5 +1,7 @@
 // The tokens of the current user. A tab that is opened from this one starts with a copy of them.
 
+import { serviceUrl } from "./service.js";
+
 let tokens = JSON.parse(sessionStorage.getItem("tokens") ?? "null");
 
 export const token = () => tokens?.access_token;
@@ -25,7 +27,7 @@ export async function request(method, path, body) {
     headers["Content-Type"] = "application/json";
     body = JSON.stringify(body);
   }
-  const response = await fetch(path, { method, headers, body });
+  const response = await fetch(serviceUrl(path), { method, headers, body });
   const data = response.status === 204 ? null : await response.json();
   if (response.ok) return data;
   const errors = data.errors?.map(({ loc, msg }) => `${loc.at(-1)}: ${msg}`) ?? [];

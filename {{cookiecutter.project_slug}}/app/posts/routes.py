@@ -7,10 +7,11 @@ from sqlalchemy import bindparam, select
 from app.auth.models import Role
 from app.database.statements import HotStatement
 from app.dependencies import CurrentUser, DbSession, get_current_user
-from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict
+from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict, raises
 from app.posts.models import Post
 from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
 from app.realtime.dependencies import CurrentHub
+from app.realtime.event_types import EventType
 
 router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
 
@@ -27,6 +28,8 @@ class SlugTakenError(ConflictError):
     detail = "A post with this slug already exists"
 
 
+POST_CREATED = EventType("post.created", PostRead)
+
 _PAGE = HotStatement(
     select(*(getattr(Post, field) for field in PostRead.model_fields))
     .where(Post.id < bindparam("before"))
@@ -35,6 +38,7 @@ _PAGE = HotStatement(
 )
 
 
+@raises(PostNotFoundError)
 async def get_post(post_id: PostId, session: DbSession) -> Post:
     post = await session.get(Post, post_id)
     if post is None:
@@ -45,6 +49,7 @@ async def get_post(post_id: PostId, session: DbSession) -> Post:
 ExistingPost = Annotated[Post, Depends(get_post)]
 
 
+@raises(NotTheAuthorError)
 async def get_own_post(post: ExistingPost, user: CurrentUser) -> Post:
     if user.id != post.author_id and user.role != Role.ADMIN:
         raise NotTheAuthorError
@@ -67,6 +72,7 @@ async def list_posts(
 
 
 @router.post("/", status_code=HTTPStatus.CREATED)
+@raises(SlugTakenError)
 async def create_post(
     session: DbSession,
     author: CurrentUser,
@@ -80,7 +86,7 @@ async def create_post(
         await session.flush()
     created = PostRead.model_validate(post)
     # Background tasks run after the response, which is sent after the commit.
-    after_commit.add_task(hub.publish, "post.created", created.model_dump(mode="json"))
+    after_commit.add_task(POST_CREATED.publish, hub, created)
     return created
 
 
@@ -90,6 +96,7 @@ async def read_post(post: ExistingPost) -> Post:
 
 
 @router.patch("/{post_id}", response_model=PostRead)
+@raises(SlugTakenError)
 async def update_post(session: DbSession, post: OwnPost, changes: PostUpdate) -> Post:
     for field, value in changes.model_dump().items():
         setattr(post, field, value)

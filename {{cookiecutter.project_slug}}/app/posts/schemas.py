@@ -3,11 +3,15 @@ from typing import Annotated
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-PostId = Annotated[int, Field(ge=1, lt=2**63)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+PostId = Annotated[int, Field(ge=1, lt=2**53)]
+Slug = Annotated[
+    str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100, examples=["hello-world"])
+]
 # PostgreSQL cannot store NUL; a title has a visible character.
-Title = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", max_length=200)]
-Body = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=50_000)]
+Title = Annotated[
+    str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", max_length=200, examples=["Hello, world"])
+]
+Body = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=20_000, examples=["The text."])]
 
 
 class PostCreate(BaseModel):

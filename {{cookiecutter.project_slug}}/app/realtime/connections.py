@@ -1,17 +1,24 @@
 import asyncio
+import math
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from fastapi import status
 
+from app.http.addresses import network_of
 from app.realtime.limits import (
     AtCapacityError,
     RateLimiter,
     StoppingError,
     TooManyConnectionsError,
+    TooManyFromAddressError,
 )
 from app.realtime.subscription import Subscription
+from app.server.capacity import MAX_REQUEST_CONNECTIONS, max_connections
 from app.settings import Settings
+
+MAX_SLOTS_SHARE = 0.5  # the other half of the connections is for users
 
 AnySubscription = Subscription[str] | Subscription[bytes]
 
@@ -19,7 +26,7 @@ AnySubscription = Subscription[str] | Subscription[bytes]
 class Connections:
     """The open sockets and streams of this process, within the limits of the settings.
 
-    Those that receive events have a subscription; the others hold a slot.
+    Those that receive events have a subscription; the others, which have no user, hold a slot.
     """
 
     def __init__(self) -> None:
@@ -27,6 +34,7 @@ class Connections:
         self._subscriptions: set[AnySubscription] = set()
         self._by_user: dict[int, set[AnySubscription]] = {}
         self._slots: set[asyncio.Future[None]] = set()
+        self._slots_by_network: Counter[str] = Counter()
 
     def subscriptions(self, user_id: int | None = None) -> Collection[AnySubscription]:
         """Return the subscriptions of one user, or all of them."""
@@ -52,18 +60,27 @@ class Connections:
             del self._by_user[subscription.token.user_id]
 
     @contextmanager
-    def reserve_slot(self, settings: Settings) -> Iterator[asyncio.Future[None]]:
+    def reserve_slot(self, settings: Settings, address: str) -> Iterator[asyncio.Future[None]]:
         """Count a connection without a subscription until the block ends; raise `AdmissionError`.
 
         The future is done when the service shuts down.
         """
         self._check_capacity(settings)
+        if len(self._slots) >= math.ceil(_max_sockets(settings) * MAX_SLOTS_SHARE):
+            raise AtCapacityError
+        network = network_of(address)
+        if self._slots_by_network[network] >= settings.ws_max_sockets_per_address:
+            raise TooManyFromAddressError
+        self._slots_by_network[network] += 1
         stopped = asyncio.get_running_loop().create_future()
         self._slots.add(stopped)
         try:
             yield stopped
         finally:
             self._slots.remove(stopped)
+            self._slots_by_network[network] -= 1
+            if not self._slots_by_network[network]:
+                del self._slots_by_network[network]
 
     def stop(self) -> None:
         """Close all connections and admit no more, because the service shuts down."""
@@ -77,5 +94,12 @@ class Connections:
     def _check_capacity(self, settings: Settings) -> None:
         if self.stopping:
             raise StoppingError
-        if len(self._subscriptions) + len(self._slots) >= settings.ws_max_sockets:
+        if len(self._subscriptions) + len(self._slots) >= _max_sockets(settings):
             raise AtCapacityError
+
+
+def _max_sockets(settings: Settings) -> int:
+    """Return `WS_MAX_SOCKETS`, or less if the process may open few files: requests need a share."""
+    connections = max_connections(settings.ws_max_sockets)
+    for_requests = min(MAX_REQUEST_CONNECTIONS, connections // 4)
+    return min(settings.ws_max_sockets, connections - for_requests)

@@ -5,9 +5,12 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
+from app.errors import raises
+from app.http.addresses import client_address
 from app.http.state import from_state
 from app.realtime.hub import Hub
-from app.settings import Settings, get_settings
+from app.realtime.limits import AtCapacityError, StoppingError, TooManyFromAddressError
+from app.settings import CurrentSettings
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:
@@ -15,17 +18,17 @@ async def get_hub(connection: HTTPConnection) -> Hub:
 
 
 CurrentHub = Annotated[Hub, Depends(get_hub)]
-CurrentSettings = Annotated[Settings, Depends(get_settings)]
 
 
+@raises(TooManyFromAddressError, AtCapacityError, StoppingError)
 async def reserve_slot(
-    hub: CurrentHub, settings: CurrentSettings
+    connection: HTTPConnection, hub: CurrentHub, settings: CurrentSettings
 ) -> AsyncIterator[asyncio.Future[None]]:
     """Count a stream without a subscription; yield a future that is done on shutdown.
 
     Raise `AdmissionError` if a limit is reached.
     """
-    with hub.connections.reserve_slot(settings) as stopped:
+    with hub.connections.reserve_slot(settings, client_address(connection)) as stopped:
         yield stopped
 
 

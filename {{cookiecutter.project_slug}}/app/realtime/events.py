@@ -4,8 +4,7 @@ from functools import cached_property
 from fastapi.sse import format_sse_event
 
 from app.realtime.brokers.base import Message
-
-EVENT_NAME_PATTERN = r"[A-Za-z0-9_.:-]{1,100}"  # no line breaks: SSE separates fields by lines
+from app.realtime.websocket_frames import Reset
 
 
 class Event:
@@ -19,7 +18,7 @@ class Event:
         """The text frame for WebSockets."""
         message = self._message
         if message.kind == "reset":
-            return '{"type": "reset"}'
+            return Reset().model_dump_json()
         head = json.dumps({"type": "event", "id": message.id, "event": message.event})
         return f'{head[:-1]}, "data": {message.data}}}'  # the data is JSON already
 

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from app.errors import CLOSE_TOKEN_EXPIRED
+from app.observability.background import supervise
 from app.realtime import metrics
-from app.realtime.brokers.base import Message
+from app.realtime.brokers.base import EVENT_NAME_PATTERN, Message
 from app.realtime.brokers.registry import BROKERS
 from app.realtime.connections import AnySubscription, Connections
-from app.realtime.events import EVENT_NAME_PATTERN, Event
+from app.realtime.events import Event
 from app.realtime.history import History
-from app.realtime.limits import CLOSE_TOKEN_EXPIRED, StoppingError
+from app.realtime.limits import ReplayLimiter, StoppingError
 
 TICK_SECONDS = 0.25  # between two checks of all deadlines
 MAX_RECENT_REVOCATIONS = 1000  # enough for the time that the verification of one token takes
@@ -30,10 +32,11 @@ class Hub:
         self.broker = BROKERS[scheme](broker_url, self.deliver, history_events)
         self.history = History(history_events)
         self.connections = Connections()
+        self._replay_limiter = ReplayLimiter()
         self.revocations_seen = 0
         """Number of revocations delivered so far, for `close_if_revoked`."""
         self._recent_revocations: deque[Message] = deque(maxlen=MAX_RECENT_REVOCATIONS)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Task[None] | None = None
 
     async def publish(self, event: str, data: object, *, user_id: int | None = None) -> str:
         """Send an event to one user or to all users, on every process; return its id.
@@ -80,7 +83,7 @@ class Hub:
         self.connections.add(subscription)
         subscription.subscribed_at = self.history.last_number
         if self._timer is None:
-            self.tick()
+            self._timer = supervise("deadlines", self._check_deadlines)
         try:
             yield subscription
         finally:
@@ -100,23 +103,29 @@ class Hub:
         for revocation in itertools.islice(reversed(self._recent_revocations), new):
             _close_if_affected(subscription, revocation)
 
-    def resume(self, subscription: AnySubscription, after: str) -> bool:
+    async def resume(self, subscription: AnySubscription, after: str) -> bool:
         """Replay the events that a client missed; return False if some may have been evicted."""
         missed = self.history.after(after, subscription.subscribed_at)
         if missed is None:
             return False
-        recipients = (None, subscription.token.user_id)
-        subscription.replay([message for message in missed if message.user_id in recipients])
+        user_id = subscription.token.user_id
+        replay = [message for message in missed if message.user_id in (None, user_id)]
+        await self._replay_limiter.wait(user_id, sum(len(message.data) for message in replay))
+        subscription.replay(replay)
         return True
 
+    async def _check_deadlines(self) -> None:
+        """Check all deadlines every `TICK_SECONDS`: one timer is cheaper than many."""
+        while True:
+            self.tick()
+            await asyncio.sleep(TICK_SECONDS)
+
     def tick(self) -> None:
-        """Check all deadlines now and every `TICK_SECONDS`: one timer is cheaper than many."""
         now = time.monotonic()
         subscriptions = self.connections.subscriptions()
         for subscription in subscriptions:
             subscription.check_deadlines(now)
         metrics.QUEUED.set(sum(subscription.queued for subscription in subscriptions))
-        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self.tick)
 
     def _revoke(self, revocation: Message) -> None:
         self.revocations_seen += 1

@@ -1,17 +1,16 @@
-"""Application-specific close codes, and the limits of connections and of frames."""
+"""The limits of connections, frames and replays."""
 
+import asyncio
 import time
 from http import HTTPStatus
 from typing import ClassVar
 
 from fastapi import status
 
-from app.errors import ServiceError, UnavailableError
+from app.errors import CLOSE_LIMIT_EXCEEDED, ServiceError, UnavailableError
 
-# RFC 6455, 7.4.2: 4000 to 4999 are for private use.
-CLOSE_TOKEN_EXPIRED = 4401
-CLOSE_TOO_SLOW = 4408
-CLOSE_LIMIT_EXCEEDED = 4429
+MIN_REPLAY_SECONDS = 0.1  # between two replays to one user, in addition to the time for the bytes
+REPLAY_BYTES_PER_SECOND = 8 * 1024 * 1024  # to one user
 
 
 class AdmissionError(ServiceError):
@@ -22,6 +21,10 @@ class TooManyConnectionsError(AdmissionError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     close_code = CLOSE_LIMIT_EXCEEDED
     detail = "This user has too many open sockets and streams"
+
+
+class TooManyFromAddressError(TooManyConnectionsError):
+    detail = "This client address has too many open sockets and streams without a user"
 
 
 class AtCapacityError(AdmissionError, UnavailableError):
@@ -51,3 +54,21 @@ class RateLimiter:
             return False
         self._tokens -= 1
         return True
+
+
+class ReplayLimiter:
+    """Spaces the replays to each user, because one small frame may cause megabytes of events."""
+
+    def __init__(self) -> None:
+        self.next_at: dict[int, float] = {}
+        """Earliest time of the next replay by user id, on the monotonic clock."""
+
+    async def wait(self, user_id: int, replay_bytes: int) -> None:
+        """Wait until the user's earlier replays allow one of so many bytes."""
+        now = time.monotonic()
+        start = max(now, self.next_at.pop(user_id, now))
+        duration = MIN_REPLAY_SECONDS + replay_bytes / REPLAY_BYTES_PER_SECOND
+        self.next_at[user_id] = start + duration
+        while self.next_at[oldest := next(iter(self.next_at))] <= now:
+            del self.next_at[oldest]
+        await asyncio.sleep(start - now)

@@ -7,19 +7,24 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from app.health import add_readiness_check
-from app.realtime import notifications, sse_routes, websocket_routes
+from app.observability.background import supervise
+from app.realtime import asyncapi, notifications, sse_routes, tickets, websocket_routes
 from app.realtime.hub import Hub
-from app.server.signals import stop_signals
-from app.settings import get_settings
+from app.server.signals import server_processes, stop_signals
+from app.settings import SettingsError, get_settings
 
 
 @asynccontextmanager
 async def running_hub(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
+    if settings.broker_url.startswith("memory:") and server_processes() > 1:
+        raise SettingsError(
+            "BROKER_URL: processes cannot share a memory:// broker; set BROKER_URL or start one process"
+        )
     app.state.hub = hub = Hub(settings.broker_url, settings.history_events)
     add_readiness_check(app, "broker", hub.check)
     unsubscribe = app.state.access_revocations.subscribe(hub.disconnect)
-    receiver = asyncio.create_task(hub.broker.run())
+    receiver = supervise("broker", hub.broker.run)
     try:
         with stop_signals(hub.connections.stop):
             yield
@@ -32,5 +37,5 @@ async def running_hub(app: FastAPI) -> AsyncIterator[None]:
 
 
 router = APIRouter(lifespan=running_hub)
-for part in (notifications, sse_routes, websocket_routes):
+for part in (notifications, sse_routes, tickets, websocket_routes, asyncapi):
     router.include_router(part.router)

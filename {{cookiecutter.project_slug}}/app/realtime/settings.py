@@ -15,6 +15,8 @@ def _validate_broker_url(url: str) -> str:
         _ = urlsplit(url).port
     except ValueError:  # its message may contain the password
         raise ValueError("the port is not a number up to 65535") from None
+    for option in BROKERS[scheme].invalid_options(url):
+        raise ValueError(f"the option {option[:40]!r} is unknown or has an invalid value")
     return url
 
 
@@ -33,13 +35,16 @@ class RealtimeSettings(BaseModel):
     """Number of recent events that each process keeps for clients that resume."""
 
     ws_frames_per_second: Annotated[int, Field(ge=1)] = 100
-    """Maximum frames per second from one user; one more closes the socket with 4429."""
+    """Frames per second that are read from one socket; a user who sends more gets 4429."""
 
     ws_max_frame_bytes: Annotated[int, Field(ge=1)] = 65536
     """Maximum size of a frame from a client; a larger one closes the socket with 1009."""
 
     ws_max_sockets: Annotated[int, Field(ge=1)] = 10_000
-    """Maximum sockets and streams of one process; one more is closed with 1013."""
+    """Maximum sockets and streams of one process, at most half without a user; more get 1013."""
+
+    ws_max_sockets_per_address: Annotated[int, Field(ge=1)] = 1000
+    """Maximum sockets and streams without a user from one address; one more gets 4429."""
 
     ws_max_sockets_per_user: Annotated[int, Field(ge=1)] = 10
     """Maximum sockets and streams of one user per process; one more is closed with 4429."""

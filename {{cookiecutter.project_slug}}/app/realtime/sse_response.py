@@ -38,10 +38,11 @@ class EventStreamResponse(StreamingResponse):
                 sender.add_done_callback(lambda _: listening.cancel())
                 await self.listen_for_disconnect(receive)
         finally:
+            client_left = not sender.done()
             sender.cancel()
             await asyncio.wait([sender])
-        if not sender.cancelled():
-            sender.result()  # raises the exception of the generator
+        if not client_left:
+            sender.result()  # raises the exception of the generator, or CancelledError after abort
 
     async def stream_response(self, send: Send) -> None:
         with metrics.STREAMS.track_inprogress():

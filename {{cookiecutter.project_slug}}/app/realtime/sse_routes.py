@@ -1,6 +1,5 @@
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,16 +10,21 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.auth.dependencies import get_access_token
 from app.auth.tokens import AccessToken
-from app.realtime.dependencies import CurrentHub, CurrentSettings, Stopped
+from app.errors import raises
+from app.realtime.dependencies import CurrentHub, Stopped
+from app.realtime.event_types import Heartbeat
 from app.realtime.events import Event
+from app.realtime.limits import AtCapacityError, StoppingError, TooManyConnectionsError
 from app.realtime.sse_response import EventStreamResponse, retry_event
 from app.realtime.subscription import Subscription
+from app.realtime.tickets import redeem_ticket
+from app.settings import CurrentSettings
 
 router = APIRouter(prefix="/events", tags=["events"])
 STREAM: dict[str, Any] = {
     "response_class": EventStreamResponse,
     "status_code": HTTPStatus.OK,
-    "responses": {200: {"content": {"text/event-stream": {}}, "description": "Events"}},
+    "response_description": "Server-sent events, which `/asyncapi.json` describes",
 }
 
 
@@ -33,10 +37,10 @@ class StreamSubscription(Subscription[bytes]):
 
 
 @router.get("/heartbeat", **STREAM)
-async def heartbeat(
+async def stream_heartbeat(
     stopped: Stopped,
     settings: CurrentSettings,
-    count: Annotated[int | None, Query(ge=1, lt=2**63, description="default: endless")] = None,
+    count: Annotated[int | None, Query(ge=1, lt=2**53, description="default: endless")] = None,
 ) -> EventStreamResponse:
     """Send an event at once and then one every `HEARTBEAT_SECONDS`."""
     return EventStreamResponse(heartbeats(stopped, settings.heartbeat_seconds, count))
@@ -52,7 +56,7 @@ async def heartbeats(
         if stopped.done():
             yield retry_event()
             return
-        data = json.dumps({"time": datetime.now(UTC).isoformat()})
+        data = Heartbeat(time=datetime.now(UTC).isoformat()).model_dump_json()
         yield format_sse_event(event="heartbeat", data_str=data, id=str(number))
 
 
@@ -60,6 +64,7 @@ async def get_revocations_seen(hub: CurrentHub) -> int:
     return hub.revocations_seen
 
 
+@raises(TooManyConnectionsError, AtCapacityError, StoppingError)
 async def subscribe(
     revocations_seen: Annotated[int, Depends(get_revocations_seen)],  # resolved before the token
     token: Annotated[AccessToken, Depends(get_access_token)],
@@ -72,14 +77,16 @@ async def subscribe(
         yield subscription
 
 
-@router.get("/notifications", **STREAM)
-async def notifications(
+@router.get("/notifications", dependencies=[Depends(redeem_ticket)], **STREAM)
+async def stream_notifications(
     hub: CurrentHub,
     subscription: Annotated[StreamSubscription, Depends(subscribe)],
     last_event_id: Annotated[str | None, Header(description="id of the last event")] = None,
+    after: Annotated[str | None, Query(description="same, for a new `EventSource`")] = None,
 ) -> EventStreamResponse:
     """Send the caller's events: those missed since `Last-Event-ID`, or `reset`, and new ones."""
-    resumed = last_event_id is None or hub.resume(subscription, last_event_id)
+    last_id = last_event_id or after
+    resumed = not last_id or await hub.resume(subscription, last_id)
     reset_id = None if resumed else hub.history.newest_id
     response = EventStreamResponse(notification_events(subscription, reset_id))
     subscription.abort = response.abort

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import AnyStr, Generic
 
 from app.auth.tokens import AccessToken
+from app.errors import CLOSE_TOKEN_EXPIRED, CLOSE_TOO_SLOW
 from app.realtime import metrics
 from app.realtime.brokers.base import Message
 from app.realtime.events import Event
-from app.realtime.limits import CLOSE_TOKEN_EXPIRED, CLOSE_TOO_SLOW, RateLimiter
+from app.realtime.limits import RateLimiter
 from app.settings import Settings
 
 EXPIRY_WARNING_SECONDS = 60  # before the token expires

@@ -1,18 +1,28 @@
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable
 
 from anyio import CancelScope
 from fastapi import WebSocket, WebSocketDisconnect, WebSocketException, status
+from pydantic import BaseModel
 from starlette.websockets import WebSocketState
 
 from app.auth.tokens import InvalidTokenError
+from app.errors import CLOSE_LIMIT_EXCEEDED
 from app.realtime.events import Event
 from app.realtime.hub import Hub
-from app.realtime.limits import CLOSE_LIMIT_EXCEEDED
 from app.realtime.subscription import Subscription
-from app.realtime.websocket_frames import BadFrameError, ClientFrame, Ping, Resume, parse
+from app.realtime.websocket_frames import (
+    Authenticated,
+    BadFrameError,
+    ClientFrame,
+    Ping,
+    Pong,
+    Reset,
+    Resume,
+    TokenExpiring,
+    parse,
+)
 from app.realtime.websocket_handshake import verify_token
 
 logger = logging.getLogger(__name__)
@@ -25,8 +35,7 @@ class SocketSubscription(Subscription[str]):
         return event.json
 
     def warn_of_expiry(self) -> None:
-        expires_at = self.token.expires_at.isoformat()
-        self.append(json.dumps({"type": "token_expiring", "expires_at": expires_at}))
+        self.append(TokenExpiring(expires_at=self.token.expires_at.isoformat()).model_dump_json())
 
 
 class Connection:
@@ -100,11 +109,11 @@ class Connection:
     async def _handle(self, frame: ClientFrame) -> None:
         match frame:
             case Ping():
-                await self._respond({"type": "pong"})
+                await self._respond(Pong())
             case Resume():
                 await self._subscription.wait_for_room()
-                if not self._hub.resume(self._subscription, frame.after):
-                    await self._respond({"type": "reset"})
+                if not await self._hub.resume(self._subscription, frame.after):
+                    await self._respond(Reset())
             case _:
                 await self._renew(frame.token)
 
@@ -121,7 +130,7 @@ class Connection:
         latest = max(token, current, key=lambda token: token.expires_at)
         self._subscription.renew(latest)
         self._hub.close_if_revoked(self._subscription, since=revocations_seen)
-        await self._respond({"type": "authenticated", "expires_at": latest.expires_at.isoformat()})
+        await self._respond(Authenticated(expires_at=latest.expires_at.isoformat()))
 
-    async def _respond(self, frame: dict[str, object]) -> None:
-        await self._subscription.respond(json.dumps(frame))
+    async def _respond(self, frame: BaseModel) -> None:
+        await self._subscription.respond(frame.model_dump_json())

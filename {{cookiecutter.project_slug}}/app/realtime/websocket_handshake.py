@@ -5,8 +5,8 @@ The token is verified in a short database session, because a socket must not hol
 
 from fastapi import WebSocket
 
-from app.auth import authentication
-from app.auth.tokens import AccessToken
+from app.auth.authentication import find_user
+from app.auth.tokens import AccessToken, read_token
 from app.database import Database
 from app.http.state import from_state
 from app.settings import Settings
@@ -37,10 +37,10 @@ async def authenticate(websocket: WebSocket, settings: Settings) -> AccessToken:
 async def verify_token(websocket: WebSocket, encoded: str) -> AccessToken:
     """Return the verified token of an active user; raise `InvalidTokenError`."""
     # The signature is checked before the database is used: forged tokens must cost little.
-    signed = await authentication.read_token(encoded)
+    signed = await read_token(encoded)
     database = from_state(websocket, "database", Database)
     async with database.session(read_only=True) as session:
-        token, _ = await authentication.find_user(session, signed)
+        token, _ = await find_user(session, signed)
     return token
 
 

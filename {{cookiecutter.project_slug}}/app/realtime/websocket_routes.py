@@ -5,7 +5,8 @@ from fastapi import APIRouter, WebSocket, status
 from pydantic_core import from_json
 
 from app.errors import ServiceError
-from app.realtime.dependencies import CurrentHub, CurrentSettings
+from app.http.addresses import client_address
+from app.realtime.dependencies import CurrentHub
 from app.realtime.hub import Hub
 from app.realtime.limits import AdmissionError
 from app.realtime.websocket_connection import Connection, SocketSubscription
@@ -15,7 +16,7 @@ from app.realtime.websocket_handshake import (
     is_origin_allowed,
     offered_subprotocols,
 )
-from app.settings import Settings
+from app.settings import CurrentSettings, Settings
 
 router = APIRouter(prefix="/ws")
 
@@ -64,7 +65,7 @@ async def _text_frames(websocket: WebSocket, hub: Hub, settings: Settings) -> As
     """Accept a socket and yield its frames until it closes; a binary frame closes it with 1003."""
     await websocket.accept()
     try:
-        with hub.connections.reserve_slot(settings):
+        with hub.connections.reserve_slot(settings, client_address(websocket)):
             while (message := await websocket.receive())["type"] != "websocket.disconnect":
                 if message.get("text") is None:
                     await websocket.close(status.WS_1003_UNSUPPORTED_DATA)

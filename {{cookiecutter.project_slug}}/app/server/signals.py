@@ -6,6 +6,8 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
 
+import uvicorn
+
 NOTICE_SECONDS = 0.5  # between readiness turning to 503 and the port being closed
 
 
@@ -30,6 +32,18 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def server_processes() -> int:
+    """Return the number of processes that uvicorn runs; 1 if it is unknown.
+
+    Its signal handler leads to its configuration, however that was set: `--workers`,
+    `WEB_CONCURRENCY` or `uvicorn.run`.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(server, uvicorn.Server) or server.config.should_reload:
+        return 1
+    return server.config.workers
 
 
 def _server_handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:

@@ -19,6 +19,7 @@ from app.errors import add_error_handlers
 from tests.clients import bearer, http_client, websocket
 from tests.conftest import MakeToken
 from tests.users import new_user
+from tests.waiting import limited
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_post_requests_that_only_authenticate_run_concurrently(
 
     @small_app.post("/wait")
     async def wait(session: DbSession, user: CurrentUser) -> int:
-        async with asyncio.timeout(5):
+        async with limited():
             await all_authenticated.wait()
         assert clean_database.connections_in_use == 0
         return user.id
@@ -116,7 +117,7 @@ async def test_open_websockets_with_a_current_user_hold_no_connection(
     async with AsyncExitStack() as sockets:
         for _ in range(200):
             socket = await sockets.enter_async_context(websocket(small_app, "/ws", token))
-            assert int(await socket.receive_text(timeout=2)) > 0
+            assert int(await socket.receive_text()) > 0
 
         assert clean_database.connections_in_use == 0
         async with http_client(small_app, bearer(token)) as client:

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -37,6 +39,17 @@ async def test_foreign_keys_are_enforced(clean_database: Database) -> None:
             await session.flush()
 
 
+@pytest.fixture
+def _another_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in a time zone other than UTC, as the machines of developers do."""
+    monkeypatch.setenv("TZ", "IST-5:30")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_another_time_zone")
 async def test_stored_times_are_aware_and_in_utc(async_db: AsyncSession, user: User) -> None:
     in_kolkata = datetime(2026, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     await create_visits(async_db)

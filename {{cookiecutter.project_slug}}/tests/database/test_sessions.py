@@ -2,8 +2,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from anyio import CancelScope
 from sqlalchemy import func, inspect, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
@@ -11,6 +12,7 @@ from app.database import Database
 from app.database.outages import ReadOnlySessionError
 from app.database.sessions import UnusableSessionError, independent_transaction
 from tests.users import new_user
+from tests.waiting import wait_until
 
 
 async def count_users(database: Database) -> int:
@@ -164,12 +166,17 @@ async def test_ended_session_refuses_statements(clean_database: Database) -> Non
     assert clean_database.connections_in_use == 0
 
 
-async def test_independent_transaction_is_committed_by_itself(clean_database: Database) -> None:
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_independent_transaction_is_committed_by_itself(
+    has_begun: bool, clean_database: Database
+) -> None:
     async with clean_database.session(read_only=True) as session:
+        if has_begun:
+            await session.connection()
         async with independent_transaction(session) as independent:
             independent.add(await new_user("stored"))
 
-        assert not session.in_transaction()
+        assert session.in_transaction() == has_begun
     assert await count_users(clean_database) == 1
 
 
@@ -182,3 +189,42 @@ async def test_independent_transaction_of_an_active_session_is_a_savepoint(
 
     assert session is async_db
     assert await async_db.scalar(select(func.count(User.id))) == 0
+
+
+async def test_session_cancelled_by_a_scope_keeps_its_connection(
+    clean_database: Database,
+) -> None:
+    with CancelScope() as scope:  # cancels every wait, unlike asyncio's `cancel`
+        async with clean_database.session() as session:
+            before = await driver_connection(session)
+            scope.cancel()
+            await asyncio.sleep(0)
+    await wait_until(lambda: not clean_database.connections_in_use)
+
+    async with clean_database.session() as session:
+        assert await driver_connection(session) is before  # it was not closed
+
+
+async def driver_connection(session: AsyncSession) -> object:
+    raw = await (await session.connection()).get_raw_connection()
+    return raw.driver_connection
+
+
+async def test_error_shows_the_statement_but_not_its_parameters(clean_database: Database) -> None:
+    statement = text("SELECT * FROM nowhere WHERE name = :name")
+    async with clean_database.session() as session:
+        with pytest.raises(DBAPIError) as error:
+            await session.execute(statement, {"name": "a secret"})
+
+    assert "FROM nowhere" in str(error.value)
+    assert "a secret" not in str(error.value)
+
+
+async def test_failed_bulk_write_changes_nothing(clean_database: Database) -> None:
+    users = [await new_user("first"), await new_user("same"), await new_user("same")]
+    async with clean_database.session() as session:
+        session.add_all(users)
+        with pytest.raises(IntegrityError):
+            await session.commit()
+
+    assert await count_users(clean_database) == 0

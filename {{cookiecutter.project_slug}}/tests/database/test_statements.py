@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import ClassVar
 
 import pytest
@@ -74,7 +74,8 @@ async def test_first_of_no_rows_is_none(session: AsyncSession) -> None:
 
 
 async def test_parameters_are_converted_like_those_of_the_session(session: AsyncSession) -> None:
-    before_the_newer = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
+    in_kolkata = timezone(timedelta(hours=5, minutes=30))
+    before_the_newer = datetime(2026, 6, 1, 18, 0, tzinfo=in_kolkata)  # 12:30 in UTC
 
     assert [row.id for row in await NOTES.all(session, since=before_the_newer)] == [2]
 

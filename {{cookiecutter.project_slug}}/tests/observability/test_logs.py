@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ import structlog
 from fastapi import FastAPI, WebSocket
 from httpx_ws import AsyncWebSocketSession, aconnect_ws
 
+from app.auth.audit import audit
 from app.auth.models import User
 from app.database import Database
 from app.main import create_app
 from app.observability.logs import configure_logging
 from app.settings import Settings, get_settings
 from tests import clients
+from tests.clients import network_client
 from tests.conftest import MakeToken
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -37,6 +40,19 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
     yield configure
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def echoing() -> FastAPI:
+    """A service with a socket of its own."""
+    app = create_app()
+
+    @app.websocket("/echo")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept("v1" if websocket.scope["subprotocols"] else None)
+        await websocket.send_text(await websocket.receive_text())
+
+    return app
 
 
 def test_json_lines_of_service_and_libraries_have_the_same_members(
@@ -88,6 +104,15 @@ def test_lines_below_the_level_are_not_written(
     assert capsys.readouterr().out == ""
 
 
+async def test_audit_log_is_written_at_every_level(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_level="critical")
+    await audit("update", user=7, by=1)
+
+    assert "action=update" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn", "library"])
 def test_configuring_twice_writes_no_line_twice(
     name: str, configure: Configure, capsys: pytest.CaptureFixture[str]
@@ -127,12 +152,11 @@ def test_access_log_of_the_server_is_dropped(
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        (f"/ws/notifications?%74oken={JWT}", "/ws/notifications?%74oken=[redacted]"),
+        (f"/ws/notifications?%74oken={JWT}", "/ws/notifications?[redacted]"),
         (f"authorization: Bearer {JWT}", "authorization: Bearer [redacted]"),
-        ("/auth/me?limit=3", "/auth/me?limit=3"),
     ],
 )
-def test_jwt_in_any_text_is_redacted(
+def test_secrets_in_any_text_are_redacted(
     text: str,
     written: str,
     log_format: str,
@@ -168,22 +192,72 @@ def test_traceback_shows_no_values_of_variables(
     assert lines.count(password) == lines.count("password = ")  # at most in the line of source code
 
 
+def test_control_characters_are_escaped_and_lines_kept(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    logging.getLogger("library").warning("%s\nsecond line", "\x9b31m")
+
+    assert "\\x9b31m\nsecond line" in capsys.readouterr().out
+
+
+def test_colours_of_a_terminal_are_kept(
+    configure: Configure, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    configure()
+    structlog.get_logger().warning("ours")
+
+    assert "\x1b[" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "written"), [("uvicorn.asgi", 0), ("app.posts", 1)])
+def test_debug_records_of_libraries_are_dropped_whatever_their_level(
+    name: str, written: int, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_level="debug")
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.DEBUG)
+    logger.debug("headers")
+    logger.setLevel(logging.NOTSET)
+
+    assert capsys.readouterr().out.count("headers") == written
+
+
+async def test_frame_that_is_not_utf8_is_not_logged_as_an_error(
+    echoing: FastAPI, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = base64.b64encode(bytes(16)).decode()
+    handshake = (
+        "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    )
+    async with clients.live_server(echoing) as address:
+        configure()
+        url = httpx.URL(address)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(handshake.encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x81\x81" + bytes(4) + b"\xff")  # a masked text frame
+        close_frame = await reader.read()
+        writer.close()
+
+    assert int.from_bytes(close_frame[2:4]) == 1007
+    lines = capsys.readouterr().out
+    assert "path=/echo" in lines
+    assert "error" not in lines
+
+
 async def test_tokens_and_parameters_are_not_written_even_at_debug_level(
     app: FastAPI,
+    echoing: FastAPI,
     user: User,
     make_token: MakeToken,
     configure: Configure,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    service = create_app()
-    service.state.database = app.state.database
-
-    @service.websocket("/echo")
-    async def echo(websocket: WebSocket) -> None:
-        await websocket.accept("v1" if websocket.scope["subprotocols"] else None)
-        await websocket.send_text(await websocket.receive_text())
-
+    echoing.state.database = app.state.database
     token = make_token(user)
     ways: list[dict[str, Any]] = [
         {"url": f"/echo?token={token}"},
@@ -191,15 +265,15 @@ async def test_tokens_and_parameters_are_not_written_even_at_debug_level(
         {"url": "/echo", "subprotocols": ["v1", f"bearer.{token}"]},
     ]
     socket: AsyncWebSocketSession
-    async with clients.live_server(service) as address:
+    async with clients.live_server(echoing) as address:
         configure(log_level="debug")
         monkeypatch.setattr(logging.getLogger("httpx"), "level", logging.WARNING)  # the client's
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with network_client(address) as client:
             await client.get("/auth/me", headers=clients.bearer(token))
             for way in ways:
                 async with aconnect_ws(client=client, **way) as socket:
                     await socket.send_json({"token": token})
-                    await socket.receive_json(timeout=2)
+                    await socket.receive_json()
 
     lines = capsys.readouterr().out
     assert lines.count("path=/echo ") == len(ways)

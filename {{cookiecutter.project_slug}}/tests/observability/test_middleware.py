@@ -62,6 +62,39 @@ async def test_request_is_logged_in_one_line_without_its_query(
     assert response.status_code == HTTPStatus.UNAUTHORIZED
 
 
+@pytest.mark.parametrize(
+    ("address", "logged"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1%eth0", "2001:db8::1%eth0"),
+        ("\x9b31mred", "invalid"),
+        ("1.1.1.1\n", "invalid"),
+        ("a" * 1000, "invalid"),
+    ],
+)
+async def test_client_that_is_no_address_is_not_logged(
+    address: str, logged: str, app: FastAPI
+) -> None:
+    transport = httpx.ASGITransport(app, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url=clients.BASE_URL) as client:
+        with capture_logs() as lines:
+            await client.get("/health/live")
+
+    assert [line["client"] for line in lines] == [logged]
+
+
+async def test_head_is_logged_and_counted_as_head_on_its_route(
+    anonymous_client: httpx.AsyncClient,
+) -> None:
+    labels = {"method": "HEAD", "route": "/health/live", "status": "200"}
+    before = counted("http_requests_total", **labels)
+    with capture_logs() as lines:
+        await anonymous_client.head("/health/live")
+
+    assert counted("http_requests_total", **labels) == before + 1
+    assert [line["method"] for line in lines] == ["HEAD"]
+
+
 async def test_request_is_not_logged_below_the_level(
     anonymous_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -76,6 +109,16 @@ async def test_path_is_escaped_in_the_log(anonymous_client: httpx.AsyncClient) -
         await anonymous_client.get("/a%0Ab%1B?c%0Ad")
 
     assert [line["path"] for line in lines] == ["/a%0Ab%1B"]
+
+
+@pytest.mark.parametrize("token", ["%65" * 41, "a" * 41])
+async def test_token_in_the_path_is_not_logged(
+    token: str, anonymous_client: httpx.AsyncClient
+) -> None:
+    with capture_logs() as lines:
+        await anonymous_client.get(f"/auth/refresh/{token}/{'a' * 40}")
+
+    assert [line["path"] for line in lines] == [f"/auth/refresh/[redacted]/{'a' * 40}"]
 
 
 async def test_log_lines_of_a_route_have_the_request_id() -> None:

@@ -1,3 +1,5 @@
+"""The events of posts: a model for features that announce changes to connected clients."""
+
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -22,7 +24,7 @@ async def test_new_post_is_announced_to_other_users(
     reader = await make_user()
     async with ws_connect("/ws/notifications", make_token(reader)) as socket:
         created = await async_client.post("/posts/", json=NEW)
-        event = await socket.receive_json(timeout=2)
+        event = await socket.receive_json()
 
     assert event == {
         "type": "event",
@@ -44,7 +46,7 @@ async def test_refused_post_is_not_announced(
         await socket.send_json({"type": "ping"})
 
         assert refused.status_code == HTTPStatus.CONFLICT
-        assert await socket.receive_json(timeout=2) == {"type": "pong"}
+        assert await socket.receive_json() == {"type": "pong"}
 
 
 async def test_post_whose_commit_fails_is_not_announced(
@@ -65,4 +67,4 @@ async def test_post_whose_commit_fails_is_not_announced(
         await socket.send_json({"type": "ping"})
 
         assert failed.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        assert await socket.receive_json(timeout=2) == {"type": "pong"}
+        assert await socket.receive_json() == {"type": "pong"}

@@ -1,3 +1,9 @@
+"""The routes of posts: copy this file as a start for the tests of your feature.
+
+Each test stores what it needs, sends one or two requests, and checks the response and the database.
+docs/testing.md explains the fixtures.
+"""
+
 import asyncio
 from http import HTTPStatus
 from typing import Any
@@ -6,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import User
@@ -56,15 +63,19 @@ async def test_posts_require_a_token(
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-async def test_post_is_created_with_its_author(async_client: httpx.AsyncClient, user: User) -> None:
-    created = await async_client.post("/posts/", json=NEW)
+async def test_post_is_created_with_its_author(
+    async_client: httpx.AsyncClient, make_user: MakeUser, make_token: MakeToken
+) -> None:
+    author = await make_user()  # not the only user
+    headers = bearer(make_token(author))
+    created = await async_client.post("/posts/", json=NEW, headers=headers)
     read = await async_client.get(f"/posts/{created.json()['id']}")
 
     assert created.status_code == HTTPStatus.CREATED
     assert created.json() == read.json()
     assert created.json() == NEW | {
         "id": created.json()["id"],
-        "author_id": user.id,
+        "author_id": author.id,
         "created_at": created.json()["created_at"],
     }
     assert created.json()["created_at"].endswith("Z")
@@ -90,6 +101,8 @@ async def test_duplicate_slug_is_a_conflict_and_changes_nothing(
         {"body": "a\0b"},
         {"title": None},
         {"title": "x" * 201},
+        {"slug": "x" * 101},
+        {"body": "x" * 20_001},
         {"slug": "Not a slug"},
         {"slug": "hello\n"},
         {"body": 1},
@@ -150,7 +163,7 @@ async def test_full_last_page_has_no_next_page(async_client: httpx.AsyncClient, 
     assert page["next"] is None
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"after": "x"}, {"after": 2**63}])
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"after": "x"}, {"after": 2**53}])
 async def test_invalid_page_parameters_are_refused(
     query: dict[str, Any], async_client: httpx.AsyncClient
 ) -> None:
@@ -161,7 +174,7 @@ async def test_invalid_page_parameters_are_refused(
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 async def test_unknown_post_is_not_found(method: str, async_client: httpx.AsyncClient) -> None:
-    response = await async_client.request(method, f"/posts/{2**63 - 1}", json={})
+    response = await async_client.request(method, f"/posts/{2**53 - 1}", json={})
 
     assert response.status_code == HTTPStatus.NOT_FOUND
     assert response.json()["detail"] == "Post not found"
@@ -192,14 +205,15 @@ async def test_change_to_a_duplicate_slug_is_a_conflict(
     assert response.status_code == HTTPStatus.CONFLICT
 
 
-async def test_objects_of_the_test_show_the_changes_of_requests(
+async def test_queries_of_the_test_show_the_changes_of_requests(
     async_client: httpx.AsyncClient, async_db: AsyncSession, post: Post
 ) -> None:
     await async_client.patch(f"/posts/{post.id}", json={"title": "Changed"})
+    assert await async_db.scalar(select(Post)) is post
     assert post.title == "Changed"
 
     await async_client.delete(f"/posts/{post.id}")
-    assert await async_db.get(Post, post.id) is None
+    assert await async_db.scalar(select(Post)) is None
 
 
 async def test_author_can_delete_a_post(async_client: httpx.AsyncClient, post: Post) -> None:
@@ -261,3 +275,26 @@ async def test_one_of_two_concurrent_posts_with_the_same_slug_is_stored(
 
     statuses = sorted(response.status_code for response in responses)
     assert statuses == [HTTPStatus.CREATED, HTTPStatus.CONFLICT]
+
+
+async def test_fields_may_have_their_maximum_length(async_client: httpx.AsyncClient) -> None:
+    longest = {"title": "x" * 200, "slug": "x" * 100, "body": "x" * 20_000}
+
+    created = await async_client.post("/posts/", json=longest)
+
+    assert created.status_code == HTTPStatus.CREATED
+    assert longest.items() <= created.json().items()
+
+
+async def test_page_has_20_posts_by_default_and_100_at_most(
+    async_client: httpx.AsyncClient, async_db: AsyncSession, user: User
+) -> None:
+    async_db.add_all(
+        Post(author_id=user.id, title="Mine", slug=f"post-{number}") for number in range(101)
+    )
+    await async_db.commit()
+
+    default = (await async_client.get("/posts/")).json()
+    largest = (await async_client.get("/posts/", params={"limit": 100})).json()
+
+    assert (len(default["items"]), len(largest["items"])) == (20, 100)

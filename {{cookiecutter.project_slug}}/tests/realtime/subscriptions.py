@@ -40,7 +40,5 @@ async def close_and_drain(subscription: Subscription[AnyStr]) -> list[AnyStr]:
 
 
 def revoke_while_verifying(session: AsyncSession, hub: Hub, revocation: Message) -> None:
-    """Deliver a revocation when the session is next used, which is to verify a token."""
-    event.listen(
-        session.sync_session, "after_transaction_create", lambda *_: hub.deliver(revocation)
-    )
+    """Deliver a revocation when the connection is next used, which is to verify a token."""
+    event.listen(session.get_bind(), "savepoint", lambda *_: hub.deliver(revocation))

@@ -2,13 +2,14 @@ import json
 
 from app.realtime.brokers.base import RESET, Message
 from app.realtime.events import Event
+from app.realtime.websocket_frames import EventFrame
 
 EVENT = Event(Message("event", event="news", data='{"a": "\\u00fc\\n"}', id="1-1"))
 
 
 def test_socket_frame_has_the_id_the_name_and_the_data_of_the_event() -> None:
     frame = {"type": "event", "id": "1-1", "event": "news", "data": {"a": "ü\n"}}
-    assert json.loads(EVENT.json) == frame
+    assert json.loads(EVENT.json) == frame == EventFrame.model_validate(frame).model_dump()
 
 
 def test_server_sent_event_has_the_id_the_name_and_the_data_of_the_event() -> None:

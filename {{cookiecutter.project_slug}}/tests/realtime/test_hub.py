@@ -7,15 +7,20 @@ from dataclasses import replace
 import pytest
 from fastapi.sse import format_sse_event
 
+from app.observability import background
+from app.realtime import limits
 from app.realtime.brokers.base import RESET, Message
 from app.realtime.hub import Hub
 from app.realtime.limits import StoppingError
 from app.realtime.websocket_connection import SocketSubscription
+from app.settings import Settings
 from tests.realtime.subscriptions import (
+    access_token,
     close_and_drain,
     socket_subscription,
     stream_subscription,
 )
+from tests.waiting import limited
 
 
 async def received_data(subscription: SocketSubscription) -> list[object]:
@@ -118,6 +123,7 @@ async def test_revocation_during_verification_closes_the_new_subscription() -> N
     await hub.disconnect(1, "earlier")
     revocations_seen = hub.revocations_seen
     await hub.disconnect(1, "a")
+    await hub.disconnect(3, "later")
     with (
         hub.subscribe(socket_subscription(1, "a")) as ended,
         hub.subscribe(socket_subscription(1, "earlier")) as earlier,
@@ -142,7 +148,7 @@ async def test_missed_events_are_replayed_once_in_order_before_new_ones() -> Non
     with hub.subscribe(socket_subscription()) as subscription:
         await publish(hub, [3])
 
-        assert hub.resume(subscription, first)
+        assert await hub.resume(subscription, first)
         assert await received_data(subscription) == [1, 2, 3]
 
 
@@ -152,7 +158,7 @@ async def test_missed_events_of_other_users_are_not_replayed() -> None:
     for user_id in (1, 2):
         await hub.publish("news", user_id, user_id=user_id)
     with hub.subscribe(socket_subscription(2)) as subscription:
-        assert hub.resume(subscription, first)
+        assert await hub.resume(subscription, first)
         assert await received_data(subscription) == [2]
 
 
@@ -160,7 +166,7 @@ async def test_missed_events_may_exceed_the_send_queue() -> None:
     hub = Hub()
     first, *_ = await publish(hub, range(100))
     with hub.subscribe(socket_subscription(ws_queue_messages=1)) as subscription:
-        assert hub.resume(subscription, first)
+        assert await hub.resume(subscription, first)
         assert await received_data(subscription) == list(range(1, 100))
 
 
@@ -168,7 +174,25 @@ async def test_client_cannot_resume_from_an_evicted_event() -> None:
     hub = Hub(history_events=1)
     first, *_ = await publish(hub, range(2))
     with hub.subscribe(socket_subscription()) as subscription:
-        assert not hub.resume(subscription, first)
+        assert not await hub.resume(subscription, first)
+
+
+async def test_replays_to_one_user_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MIN_REPLAY_SECONDS", 3600)
+    hub = Hub()
+    first, *_ = await publish(hub, range(2))
+    with (
+        hub.subscribe(socket_subscription(1)) as laptop,
+        hub.subscribe(stream_subscription(1)) as phone,
+        hub.subscribe(socket_subscription(2)) as other,
+    ):
+        assert await hub.resume(laptop, first)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(hub.resume(phone, first), 0.01)
+        assert await hub.resume(other, first)
+
+        assert phone.queued == 0
+        assert await received_data(laptop) == await received_data(other) == [1]
 
 
 async def test_past_events_are_replayed_on_resume_only() -> None:
@@ -178,7 +202,7 @@ async def test_past_events_are_replayed_on_resume_only() -> None:
             hub.deliver(Message("past", event="news", data="1", id=event_id))
         assert await received_data(subscription) == []
     with hub.subscribe(socket_subscription()) as subscription:
-        assert hub.resume(subscription, "a")
+        assert await hub.resume(subscription, "a")
         assert await received_data(subscription) == [1]
 
 
@@ -192,12 +216,12 @@ async def test_reset_reaches_every_client_and_clears_the_history() -> None:
         hub.deliver(replace(RESET, id="r"))
         await publish(hub, [2])
 
-        assert not hub.resume(by_socket, before)
+        assert not await hub.resume(by_socket, before)
         assert json.loads((await close_and_drain(by_socket))[0]) == {"type": "reset"}
         reset = format_sse_event(event="reset", data_str="{}", id="r")
         assert (await close_and_drain(by_stream))[0] == reset
     with hub.subscribe(socket_subscription()) as subscription:
-        assert hub.resume(subscription, "r")
+        assert await hub.resume(subscription, "r")
         assert await received_data(subscription) == [2]
 
 
@@ -216,10 +240,77 @@ async def test_hub_checks_deadlines_while_there_are_subscriptions(
 ) -> None:
     monkeypatch.setattr("app.realtime.hub.TICK_SECONDS", 0.01)
     hub = Hub()
-    with hub.subscribe(socket_subscription(ws_send_seconds=0.001)) as subscription:
-        aborted = asyncio.Event()
-        subscription.abort = aborted.set
+    for _ in range(2):  # also for the first client after the last one has left
+        with hub.subscribe(socket_subscription(ws_send_seconds=0.001)) as subscription:
+            with hub.subscribe(socket_subscription(2)):
+                pass  # another client leaves
+            aborted = asyncio.Event()
+            subscription.abort = aborted.set
+            await hub.publish("news", 1)
+            await anext(subscription)  # the next frame is never requested
+            async with limited():
+                await aborted.wait()
+
+
+async def test_hub_without_subscriptions_has_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.realtime.hub.TICK_SECONDS", 0.001)
+    ticks: list[None] = []
+
+    class CountingHub(Hub):
+        def tick(self) -> None:
+            ticks.append(None)
+            super().tick()
+
+    with CountingHub().subscribe(socket_subscription()):
+        await asyncio.sleep(0)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, later.set)
+    await later.wait()
+
+    assert len(ticks) == 1  # of the subscription
+
+
+async def test_subscription_ends_with_an_error_of_its_connection() -> None:
+    hub = Hub()
+    with pytest.raises(ZeroDivisionError), hub.subscribe(socket_subscription()):
+        raise ZeroDivisionError
+
+    assert len(hub.connections.subscriptions()) == 0
+
+
+async def test_disconnected_user_does_not_receive_what_was_queued() -> None:
+    hub = Hub()
+    with (
+        hub.subscribe(socket_subscription(1)) as revoked,
+        hub.subscribe(socket_subscription(2)) as other,
+    ):
         await hub.publish("news", 1)
-        await anext(subscription)  # the next frame is never requested
-        async with asyncio.timeout(5):
-            await aborted.wait()
+        await hub.disconnect(1)
+
+        assert await received_data(revoked) == []
+        assert await received_data(other) == [1]
+
+
+class FailingSubscription(SocketSubscription):
+    """Raises an exception when its deadlines are checked for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__(access_token(), Settings())
+        self.failed = False
+        self.checked = asyncio.Event()
+
+    def check_deadlines(self, now: float) -> None:
+        if not self.failed:
+            self.failed = True
+            raise LookupError
+        self.checked.set()
+
+
+async def test_deadlines_are_checked_again_after_an_exception(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "last_failures", {})
+    with Hub().subscribe(FailingSubscription()) as subscription:
+        await asyncio.wait_for(subscription.checked.wait(), 5)
+
+    assert "deadlines" in background.last_failures

@@ -1,10 +1,9 @@
-import asyncio
-
-import httpx
 from prometheus_client import REGISTRY
 
 from app.realtime.hub import Hub
+from tests.clients import network_client
 from tests.realtime.subscriptions import socket_subscription
+from tests.waiting import wait_until
 
 
 def value(name: str) -> float:
@@ -30,12 +29,10 @@ async def test_events_are_counted_when_published_queued_and_dropped() -> None:
 
 async def test_streams_are_counted_while_they_are_open(live_server: str) -> None:
     async with (
-        httpx.AsyncClient(base_url=live_server) as client,
+        network_client(live_server) as client,
         client.stream("GET", "/events/heartbeat") as response,
     ):
         await anext(response.aiter_bytes())
         assert value("event_streams_open") == 1
 
-    async with asyncio.timeout(5):
-        while value("event_streams_open"):
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: not value("event_streams_open"))

@@ -67,6 +67,7 @@ async def test_only_admins_can_send_events(
         '{"event": ""}',
         '{"event": "news", "data": NaN}',
         '{"event": "news", "user_id": 0}',
+        '{"event": "news", "user_id": "1"}',
         '{"event": "news", "users": [1]}',
         "{}",
     ],

@@ -12,10 +12,9 @@ from httpx_ws import aconnect_ws
 from app.auth.models import User
 from app.database import Database
 from tests import clients, users
+from tests.waiting import WAIT_SECONDS
 
 OPEN = 100  # sockets, and as many streams
-
-pytestmark = pytest.mark.timeout(60)  # it opens 200 connections
 
 
 @pytest.fixture
@@ -37,7 +36,9 @@ async def client(
     headers = clients.bearer(users.mint(user))
     async with (
         clients.live_server(app) as address,
-        httpx.AsyncClient(base_url=address, headers=headers, limits=limits, timeout=30) as client,
+        httpx.AsyncClient(
+            base_url=address, headers=headers, limits=limits, timeout=WAIT_SECONDS
+        ) as client,
     ):
         yield client
 

@@ -10,6 +10,7 @@ from tests.test_settings import read
         ("BROKER_URL", "amqp://localhost"),
         ("BROKER_URL", "memory"),
         ("BROKER_URL", "memory://us:er:pa@host:port"),
+        ("BROKER_URL", "memory://?history=5"),
         ("HEARTBEAT_SECONDS", "0"),
         ("WS_MAX_FRAME_BYTES", "0"),
         ("WS_QUEUE_MESSAGES", "many"),

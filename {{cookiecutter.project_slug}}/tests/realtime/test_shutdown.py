@@ -5,11 +5,11 @@ import os
 import signal
 import socket
 import sys
-import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,16 +17,18 @@ import pytest
 import pytest_asyncio
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+from tests.clients import network_client
+from tests.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_SECONDS = 60  # generous, because the machine may be busy
 
 
 @dataclass
 class Service:
     process: Process
-    client: httpx.AsyncClient
+    address: str
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -34,10 +36,9 @@ async def services() -> AsyncIterator[list[Service]]:
     """Services for all tests, started concurrently because a start takes long."""
     async with AsyncExitStack() as stack:
         services = [await stack.enter_async_context(running()) for _ in range(2)]
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while not all([await is_live(service.client) for service in services]):
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
+        for service in services:
+            async with network_client(service.address) as client:
+                await wait_until(partial(is_live, client))
         yield services
 
 
@@ -52,10 +53,7 @@ async def running() -> AsyncIterator[Service]:
         stdout=PIPE,
         stderr=STDOUT,
     )
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS
-    ) as client:
-        yield Service(process, client)
+    yield Service(process, f"http://127.0.0.1:{port}")
     with suppress(ProcessLookupError):  # it has exited, unless its test has failed
         process.kill()
     await process.wait()
@@ -71,9 +69,10 @@ def process(service: Service) -> Process:
     return service.process
 
 
-@pytest.fixture
-def client(service: Service) -> httpx.AsyncClient:
-    return service.client
+@pytest_asyncio.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with network_client(service.address) as client:
+        yield client
 
 
 async def is_live(client: httpx.AsyncClient) -> bool:
@@ -85,7 +84,7 @@ async def is_live(client: httpx.AsyncClient) -> bool:
 
 async def output(process: Process) -> str:
     """Wait until the process exits and return its output."""
-    written, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
+    written, _ = await asyncio.wait_for(process.communicate(), WAIT_SECONDS)
     return str(written.decode())
 
 
@@ -118,7 +117,7 @@ async def test_sigterm_completes_requests_and_closes_sockets_and_streams(
         assert ready.status_code == 503
         assert (await request).status_code == 401
         with pytest.raises(WebSocketDisconnect) as closed:
-            await websocket.receive(timeout=TIMEOUT_SECONDS)
+            await websocket.receive()
         assert closed.value.code == 1012
     assert "Traceback" not in await output(process)
 

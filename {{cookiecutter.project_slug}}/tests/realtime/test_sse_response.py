@@ -5,8 +5,10 @@ import httpx
 import pytest
 from starlette.types import Message, Scope
 
-from app.realtime.sse_response import EventStreamResponse
+from app.realtime.sse_response import EventStreamResponse, retry_event
 from tests import clients
+from tests.clients import network_client
+from tests.waiting import limited
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ async def test_stream_ends_when_the_client_leaves(
 ) -> None:
     async with (
         clients.live_server(EventStreamResponse(endless)) as address,
-        httpx.AsyncClient(base_url=address) as client,
+        network_client(address) as client,
     ):
         async with client.stream("GET", "/") as response:
             await anext(response.aiter_lines())
-        async with asyncio.timeout(2):
+        async with limited():
             await closed.wait()
 
 
@@ -67,6 +69,26 @@ async def test_stream_ends_although_the_client_does_not_read(
     assert closed.is_set()
 
 
+async def test_aborted_stream_ends_as_a_cancelled_request(
+    endless: AsyncGenerator[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    response = EventStreamResponse(endless)
+    async with (
+        clients.live_server(response) as address,
+        network_client(address) as client,
+        client.stream("GET", "/") as stream,
+    ):
+        lines = stream.aiter_lines()
+        await anext(lines)
+        response.abort()
+        with pytest.raises(httpx.RemoteProtocolError):
+            [line async for line in lines]
+
+    # app/observability/logs.py drops such records, because slow readers are expected.
+    causes = [record.exc_info and record.exc_info[0] for record in caplog.records]
+    assert causes == [asyncio.CancelledError]
+
+
 async def test_exception_in_a_stream_is_raised() -> None:
     async def broken() -> AsyncGenerator[bytes]:
         yield b""
@@ -85,7 +107,11 @@ async def test_stream_that_was_aborted_before_it_started_can_be_read(
 
     async with (
         clients.live_server(response) as address,
-        httpx.AsyncClient(base_url=address) as client,
+        network_client(address) as client,
         client.stream("GET", "/") as stream,
     ):
         assert await anext(stream.aiter_lines()) == ": comment"
+
+
+def test_clients_reconnect_at_different_times() -> None:
+    assert len({retry_event() for _ in range(100)}) > 1

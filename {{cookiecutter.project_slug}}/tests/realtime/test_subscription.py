@@ -164,3 +164,26 @@ async def test_revoked_client_receives_nothing_more() -> None:
 
     assert [frame async for frame in subscription] == []
     assert subscription.close_code == 4401
+
+
+async def test_connection_is_aborted_when_closing_it_times_out() -> None:
+    calls: list[str] = []
+    subscription = socket_subscription(ws_send_seconds=10)
+    subscription.abort = lambda: calls.append("abort")
+    await subscription.respond("last")
+    assert await close_and_drain(subscription) == ["last"]
+
+    subscription.check_deadlines(time.monotonic() + 9)
+    assert not calls
+    subscription.check_deadlines(time.monotonic() + 11)
+    assert calls
+
+
+async def test_client_is_warned_at_half_the_time_of_a_short_token() -> None:
+    subscription = socket_subscription()
+    subscription.renew(access_token(expires_in=20))
+    subscription.check_deadlines(time.monotonic() + 9)
+    assert subscription.queued == 0
+
+    subscription.check_deadlines(time.monotonic() + 11)
+    assert subscription.queued == 1

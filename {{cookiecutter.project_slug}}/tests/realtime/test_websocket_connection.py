@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,11 @@ from app.auth.models import User
 from app.realtime import hub as hub_module
 from app.realtime.brokers.base import Message
 from app.realtime.hub import Hub
+from app.realtime.websocket_connection import Connection
 from app.settings import Settings, get_settings
 from tests.conftest import MakeToken, MakeUser, WsConnect
-from tests.realtime.subscriptions import revoke_while_verifying
+from tests.realtime.subscriptions import revoke_while_verifying, socket_subscription
+from tests.waiting import limited
 
 AdvanceClock = Callable[[float], Awaitable[None]]
 
@@ -28,7 +30,7 @@ PONG = {"type": "pong"}
 async def request(socket: AsyncWebSocketSession, frame: object) -> dict[str, Any]:
     """Send a frame and return the response."""
     await socket.send_json(frame)
-    response: dict[str, Any] = await socket.receive_json(timeout=2)
+    response: dict[str, Any] = await socket.receive_json()
     return response
 
 
@@ -36,7 +38,7 @@ async def close_code(socket: AsyncWebSocketSession) -> int:
     """Read until the service closes the socket; return the close code."""
     try:
         while True:
-            await socket.receive(timeout=2)
+            await socket.receive()
     except WebSocketDisconnect as closed:
         return int(closed.code)
 
@@ -54,7 +56,7 @@ def advance_clock(monkeypatch: pytest.MonkeyPatch) -> AdvanceClock:
             return time.monotonic() + seconds
 
         monkeypatch.setattr(hub_module, "time", SimpleNamespace(monotonic=monotonic))
-        async with asyncio.timeout(5):
+        async with limited():
             await was_read.wait()
 
     return advance_clock
@@ -78,14 +80,15 @@ async def test_client_can_send_more_pings_at_once_than_the_queue_holds(
         for _ in range(99):
             await socket.send_json(PING)
         for _ in range(99):
-            assert await socket.receive_json(timeout=2) == PONG
+            assert await socket.receive_json() == PONG
 
 
 async def test_user_above_the_frame_rate_is_closed_with_4429(
-    ws_connect: WsConnect, user: User, make_token: MakeToken
+    app: FastAPI, ws_connect: WsConnect, user: User, make_token: MakeToken
 ) -> None:
+    app.dependency_overrides[get_settings] = lambda: Settings(ws_frames_per_second=1)
     async with ws_connect(PATH, make_token(user)) as socket:
-        for _ in range(300):
+        for _ in range(5):
             await socket.send_json(PING)
         assert await close_code(socket) == 4429
 
@@ -96,7 +99,7 @@ async def test_client_can_resume_missed_events(
     ids = [await hub.publish("news", number) for number in range(3)]
     async with ws_connect(PATH, make_token(user)) as socket:
         assert (await request(socket, {"type": "resume", "after": ids[0]}))["id"] == ids[1]
-        assert (await socket.receive_json(timeout=2))["id"] == ids[2]
+        assert (await socket.receive_json())["id"] == ids[2]
         assert await request(socket, PING) == PONG
 
 
@@ -112,9 +115,9 @@ async def test_bad_frame_gets_an_error_and_the_socket_stays_open(
 ) -> None:
     async with ws_connect(PATH, make_token(user)) as socket:
         await socket.send_text("{")
-        assert (await socket.receive_json(timeout=2))["code"] == "invalid_json"
+        assert (await socket.receive_json())["code"] == "invalid_json"
         await socket.send_bytes(b'{"type": "ping"}')
-        assert (await socket.receive_json(timeout=2))["code"] == "not_text"
+        assert (await socket.receive_json())["code"] == "not_text"
         assert (await request(socket, {"type": "subscribe"}))["code"] == "unknown_type"
         assert await request(socket, PING) == PONG
 
@@ -129,8 +132,10 @@ async def test_socket_is_closed_with_1008_after_ten_bad_frames_in_a_row(
         for _ in range(100):
             await socket.send_json("bad")
         for _ in range(10):
-            assert (await socket.receive_json(timeout=2))["type"] == "error"
-        assert await close_code(socket) == 1008
+            assert (await socket.receive_json())["type"] == "error"
+        with pytest.raises(WebSocketDisconnect) as closed:  # at once
+            await socket.receive()
+        assert closed.value.code == 1008
 
 
 async def test_every_socket_of_a_user_receives_events_in_order(
@@ -144,7 +149,7 @@ async def test_every_socket_of_a_user_receives_events_in_order(
             await hub.publish("news", number, user_id=user.id)
 
         for socket in (laptop, phone):
-            events = [await socket.receive_json(timeout=2) for _ in range(3)]
+            events = [await socket.receive_json() for _ in range(3)]
             assert [event["data"] for event in events] == [0, 1, 2]
 
 
@@ -195,7 +200,7 @@ async def test_socket_is_warned_before_its_token_expires_and_then_closed_with_44
     end = time.time() + 3600
     async with ws_connect(PATH, make_token(user, exp=end)) as socket:
         await advance_clock(3550)
-        warning = await socket.receive_json(timeout=2)
+        warning = await socket.receive_json()
 
         assert warning == {
             "type": "token_expiring",
@@ -264,7 +269,7 @@ async def test_exception_closes_the_socket_with_1011_and_without_its_message(
         app.state.database = None  # the next frame needs it
         await socket.send_json({"type": "auth", "token": make_token(user)})
         with pytest.raises(WebSocketDisconnect) as closed:
-            await socket.receive(timeout=2)
+            await socket.receive()
 
     assert (closed.value.code, closed.value.reason) == (1011, "")
     assert "the lifespan has not run" in caplog.text
@@ -285,3 +290,33 @@ async def test_exception_while_sending_closes_the_socket_with_1011(
         await hub.publish("news", 1)
 
         assert await close_code(socket) == 1011
+
+
+@pytest.mark.parametrize("end", ["cancellation", "timeout"])
+async def test_connection_that_cannot_send_ends_and_leaves_no_writer(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "TICK_SECONDS", 0.01)
+    received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    received.put_nowait({"type": "websocket.connect"})
+    sending = asyncio.Event()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            sending.set()
+            await asyncio.Future()
+
+    websocket = WebSocket({"type": "websocket", "headers": []}, received.get, send)
+    await websocket.accept()
+    hub = Hub()
+    with hub.subscribe(socket_subscription(ws_send_seconds=0.01)) as subscription:
+        tasks = asyncio.all_tasks()
+        serving = asyncio.create_task(Connection(websocket, hub, subscription).serve())
+        await hub.publish("news", 1)
+        await sending.wait()
+        if end == "cancellation":
+            serving.cancel()
+        async with limited():
+            await asyncio.wait([serving])
+
+        assert asyncio.all_tasks() == tasks

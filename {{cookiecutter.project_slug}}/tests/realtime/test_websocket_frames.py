@@ -29,5 +29,6 @@ def test_bad_frame_is_refused_with_a_code(text: str, code: str) -> None:
     with pytest.raises(BadFrameError) as error:
         parse(text)
 
-    assert error.value.frame() == {"type": "error", "code": code, "detail": str(error.value)}
-    assert str(error.value)
+    frame = error.value.frame()
+    assert (frame.type, frame.code, frame.detail) == ("error", code, str(error.value))
+    assert frame.detail
