@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import ref
 
+import structlog
+
 from app.main import app
+from app.settings import get_settings
 from tests.mistakes import MistakeError
 
 END_SECONDS = 10  # what has been closed or cancelled may take so long to end
@@ -92,11 +95,15 @@ def is_open(each: socket.socket) -> bool:
 
 @contextmanager
 def refuse_leaks(loop: asyncio.AbstractEventLoop | None) -> Iterator[Running]:
-    """Raise `MistakeError` if the block leaves something running or changed."""
+    """Raise `MistakeError` if the block leaves something running or changed.
+
+    What a lifespan configures for the whole process, the levels of loggers and structlog, is undone.
+    """
     running = Running(loop)
     root = logging.getLogger()
     environ, overrides = environment(), dict(app.dependency_overrides)
-    level, handlers = root.level, list(root.handlers)
+    levels, handlers = logger_levels(), list(root.handlers)
+    settings = get_settings()
     yield running
     mistakes = []
     if left := running.end():
@@ -112,12 +119,26 @@ def refuse_leaks(loop: asyncio.AbstractEventLoop | None) -> Iterator[Running]:
     if app.dependency_overrides != overrides:
         mistakes.append("changed: app.dependency_overrides; use the fixture `app`")
         app.dependency_overrides = overrides
-    if (root.level, root.handlers) != (level, handlers):
+    if get_settings() != settings:
+        mistakes.append("changed: the settings; use the fixture `fresh_settings`")
+        get_settings.cache_clear()
+    if (root.level, root.handlers) != (levels[root], handlers):
         mistakes.append("changed: the level or the handlers of logging; use `caplog.set_level`")
-        root.setLevel(level)
         root.handlers[:] = handlers
+    for logger, level in logger_levels().items():
+        if level != (before := levels.get(logger, level)):
+            logger.setLevel(before)
+    structlog.reset_defaults()
     if mistakes:
         raise MistakeError("\n".join(mistakes))
+
+
+def logger_levels() -> dict[logging.Logger, int]:
+    root = logging.getLogger()
+    loggers = (
+        each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)
+    )
+    return {logger: logger.level for logger in (root, *loggers)}
 
 
 def environment() -> dict[str, str]:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from weakref import ref
 
 import pytest
+import structlog
 
 from app.main import app
-from app.settings import get_settings
+from app.observability.logs import configure_logging
+from app.settings import Settings, get_settings
 from tests import leaks
 from tests.leaks import refuse_leaks
 from tests.mistakes import MistakeError
@@ -126,3 +128,25 @@ def test_change_is_named_and_undone(change: Callable[[], object], name: str) -> 
     all_undone = refuse_leaks(None)
     with all_undone, pytest.raises(MistakeError, match=name), refuse_leaks(None):
         change()
+
+
+def test_logging_that_a_service_configures_is_undone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "critical")
+    with refuse_leaks(None):
+        configure_logging(Settings())
+    logging.getLogger("app.posts").error("captured")
+
+    assert caplog.messages == ["captured"]
+    assert not structlog.is_configured()
+
+
+def test_settings_that_stay_after_their_variables_are_named_and_read_again() -> None:
+    named = pytest.raises(MistakeError, match="the settings; use the fixture `fresh_settings`")
+    with named, refuse_leaks(None), pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FORWARDED_ALLOW_IPS", "192.0.2.1")
+        get_settings.cache_clear()
+        get_settings()
+
+    assert get_settings() == Settings()

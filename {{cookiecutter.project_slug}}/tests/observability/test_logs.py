@@ -39,7 +39,6 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
     level = root.level
     yield configure
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
