@@ -18,8 +18,9 @@ CONDITION = re.compile(r"\{% if cookiecutter\.(\w+) == '(\w+)' %\}|\{% endif %\}
 RECIPES = {
     CONDITION.sub("", page.name): dict(CONDITION.findall(page.name)[:1])
     for page in (PRODUCT / "docs" / "recipes").glob("*-*")
+    if not page.name.startswith("removing-")
 }
-"""The names of all recipes, each with the answer that it requires, if any."""
+"""The names of all recipes that add something, each with the answer that it requires, if any."""
 # Runs in a service: prints the URL of a server, which stops at the end of the input.
 SERVER = """
 import sys

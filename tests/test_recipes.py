@@ -1,4 +1,4 @@
-"""Follow the pages about adding and removing a feature, and the recipes, word for word."""
+"""Follow the recipes word for word."""
 
 import re
 from pathlib import Path
@@ -8,16 +8,15 @@ from commands import git, install, uv_run
 from conftest import Bake
 from pages import RECIPES, follow, running_database, undo
 
-REALTIME = "WebSockets and event streams"
+POSTS = "removing-posts.md"
+REALTIME = "removing-websockets-and-event-streams.md"
 # They check what every recipe changes.
 COMMON_TESTS = ["tests/test_migrations.py", "tests/test_readme.py", "tests/test_settings.py"]
 
 
-def section(project: Path, feature: str) -> str:
-    """Return the steps that remove a feature, without those for features that are gone already."""
-    page = (project / "docs" / "removing-a-feature.md").read_text("utf-8")
-    (text,) = re.findall(rf"^## {feature}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
-    steps = re.split(r"^(?=\d+\. )", text, flags=re.MULTILINE)
+def remaining_steps(project: Path, page: str) -> str:
+    """Return the steps of a page, without those for features that are gone already."""
+    steps = re.split(r"^(?=\d+\. )", page, flags=re.MULTILINE)
     conditions = [re.match(r"\d+\. If the service still has `([\w/]+)`", step) for step in steps]
     return "".join(
         step
@@ -27,36 +26,23 @@ def section(project: Path, feature: str) -> str:
 
 
 @pytest.mark.installs
-def test_following_the_page_adds_a_feature_that_passes_all_checks(
-    bake_into: Bake, directory: Path
-) -> None:
-    project = bake_into(directory)
-    install(project)
-    output = follow(project, (project / "docs" / "adding-a-feature.md").read_text("utf-8"))
-    assert "Required test coverage of 100.0% reached" in output
-    assert "Session lint was successful" in output
-    assert "Session types was successful" in output
-    (migration,) = project.glob("migrations/versions/*_notes.py")
-    assert '"notes",' in migration.read_text("utf-8")
-
-
-@pytest.mark.installs
 @pytest.mark.parametrize(
-    ("features", "answers"),
+    ("removed", "answers"),
     [
-        (["Posts", REALTIME], {}),
-        ([REALTIME, "Posts"], {"auth": "oidc"}),
-        (["Posts"], {"auth": "oidc", "broker": "redis"}),
+        ([POSTS, REALTIME], {}),
+        ([REALTIME, POSTS], {"auth": "oidc"}),
+        ([POSTS], {"auth": "oidc", "broker": "redis"}),
         ([REALTIME], {"auth": "oidc", "database": "postgresql"}),
     ],
 )
-def test_following_the_page_removes_features_and_all_checks_pass_each_time(
-    bake_into: Bake, directory: Path, features: list[str], answers: dict[str, str]
+def test_following_the_page_removes_a_feature_and_all_checks_pass_each_time(
+    bake_into: Bake, directory: Path, removed: list[str], answers: dict[str, str]
 ) -> None:
     project = bake_into(directory, **answers)
     install(project)
-    for feature in features:
-        output = follow(project, section(project, feature))
+    for name in removed:
+        page = (project / "docs" / "recipes" / name).read_text("utf-8")
+        output = follow(project, remaining_steps(project, page))
         assert "Required test coverage of 100.0% reached" in output
         assert "Session lint was successful" in output
         assert "Session types was successful" in output

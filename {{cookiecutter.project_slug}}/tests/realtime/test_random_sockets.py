@@ -1,4 +1,4 @@
-"""Random conversations on each WebSocket of the AsyncAPI document."""
+"""Random conversations on each WebSocket of the AsyncAPI document without path parameters."""
 
 import json
 import logging
@@ -27,7 +27,12 @@ from tests.realtime.conversations import (
     participants_of,
 )
 
-SOCKETS = [name for name, channel in CHANNELS.items() if channel.from_client]
+SOCKETS = [
+    name
+    for name, channel in CHANNELS.items()
+    # A path parameter needs something that exists; the tests of its route create it.
+    if channel.from_client and "{" not in channel.address
+]
 CONTRACTS = {name: Contract(name) for name in SOCKETS}
 AUTH, RESUME = (
     json.dumps(frame)
