@@ -21,6 +21,8 @@ RECIPES = {
     if not page.name.startswith("removing-")
 }
 """The names of all recipes that add something, each with the answer that it requires, if any."""
+RECIPE_SERVICES = [{"database": "sqlite"}, {"database": "postgresql", "broker": "redis"}]
+"""Services in which recipes are combined."""
 # Runs in a service: prints the URL of a server, which stops at the end of the input.
 SERVER = """
 import sys
@@ -31,6 +33,12 @@ with running_server() as server:
     print(server.url.render_as_string(), flush=True)
     sys.stdin.read()
 """
+
+
+def recipes(answers: dict[str, str]) -> list[str]:
+    """Return the names of all recipes of a service with passwords."""
+    given = answers | {"auth": "password"}
+    return [name for name, required in sorted(RECIPES.items()) if required.items() <= given.items()]
 
 
 @contextmanager
@@ -93,11 +101,16 @@ def follow(project: Path, page: str) -> str:
 
 def undo(project: Path, page: str) -> str:
     """Undo the changes of a recipe, and follow its section about the removal."""
-    changes, _, removal = page.partition("\n## Removal\n")
-    for name, block in reversed([*blocks(changes)]):
+    for name, diff in reversed([*diffs(page)]):
+        change(project / name, reverse(diff))
+    return follow(project, page.partition("\n## Removal\n")[2])
+
+
+def diffs(page: str) -> Iterator[tuple[str, str]]:
+    """Yield each diff of a recipe, with the name of its file."""
+    for name, block in blocks(page.partition("\n## Removal\n")[0]):
         if block["language"] == "diff":
-            change(project / name, reverse(block["code"]))
-    return follow(project, removal)
+            yield name, block["code"]
 
 
 def reverse(diff: str) -> str:

@@ -6,12 +6,31 @@ from pathlib import Path
 import pytest
 from commands import git, install, uv_run
 from conftest import Bake
-from pages import RECIPES, follow, running_database, undo
+from pages import (
+    RECIPE_SERVICES,
+    RECIPES,
+    change,
+    diffs,
+    follow,
+    recipes,
+    reverse,
+    running_database,
+    undo,
+)
 
 POSTS = "removing-posts.md"
 REALTIME = "removing-websockets-and-event-streams.md"
 # They check what every recipe changes.
-COMMON_TESTS = ["tests/test_migrations.py", "tests/test_readme.py", "tests/test_settings.py"]
+COMMON_TESTS = [
+    "tests/auth/test_public_operations.py",
+    "tests/http/test_openapi.py",
+    "tests/http/test_random_requests.py",
+    "tests/realtime/test_random_sockets.py",
+    "tests/test_main.py",
+    "tests/test_migrations.py",
+    "tests/test_readme.py",
+    "tests/test_settings.py",
+]
 
 
 def remaining_steps(project: Path, page: str) -> str:
@@ -46,6 +65,30 @@ def test_following_the_page_removes_a_feature_and_all_checks_pass_each_time(
         assert "Required test coverage of 100.0% reached" in output
         assert "Session lint was successful" in output
         assert "Session types was successful" in output
+
+
+@pytest.mark.parametrize("answers", RECIPE_SERVICES)
+@pytest.mark.parametrize("direction", [1, -1])
+def test_changes_of_all_recipes_are_made_and_undone_in_any_order(
+    bake_into: Bake, directory: Path, answers: dict[str, str], direction: int
+) -> None:
+    project = bake_into(directory, **answers)
+    pages = [(project / "docs" / "recipes" / name).read_text("utf-8") for name in recipes(answers)]
+    changes = [
+        [(project / name, diff) for name, diff in diffs(page) if (project / name).exists()]
+        for page in pages[::direction]
+    ]  # without files that commands create
+    before = {path: path.read_text("utf-8") for of_page in changes for path, _ in of_page}
+
+    for of_page in changes:
+        for path, diff in of_page:
+            change(path, diff)
+    # Each page is undone while the changes of all later ones remain.
+    for of_page in changes:
+        for path, diff in reversed(of_page):
+            change(path, reverse(diff))
+
+    assert {path: path.read_text("utf-8") for path in before} == before
 
 
 @pytest.mark.installs

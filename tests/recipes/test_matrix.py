@@ -11,20 +11,15 @@ from pathlib import Path
 import pytest
 from commands import install
 from conftest import Bake
-from pages import RECIPES, follow, running_database, undo
+from pages import RECIPE_SERVICES, follow, recipes, running_database, undo
 
-DATABASES = [{"database": "sqlite"}, {"database": "postgresql", "broker": "redis"}]
 CHECKS = "```console\nuv run pytest --cov\nuv run nox --session lint types\n```\n"
 
 
 def cases() -> Iterator[tuple[dict[str, str], str, str]]:
     """Yield each recipe of each database, with the next one."""
-    for answers in DATABASES:
-        names = [
-            name
-            for name, required in sorted(RECIPES.items())
-            if required.items() <= (answers | {"auth": "password"}).items()
-        ]
+    for answers in RECIPE_SERVICES:
+        names = recipes(answers)
         yield from zip(repeat(answers), names, names[1:] + names[:1])
 
 
