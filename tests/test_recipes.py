@@ -93,9 +93,15 @@ def test_changes_of_all_recipes_are_made_and_undone_in_any_order(
 
 @pytest.mark.installs
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
-def test_recipe_can_be_followed_and_undone(bake_into: Bake, directory: Path, recipe: str) -> None:
-    project = bake_into(directory, **RECIPES[recipe])
+@pytest.mark.parametrize(
+    ("recipe", "answers"),
+    [*sorted(RECIPES.items()), ("api-keys-and-scopes.md", {"auth": "oidc"})],
+    ids=str,
+)
+def test_recipe_can_be_followed_and_undone(
+    bake_into: Bake, directory: Path, recipe: str, answers: dict[str, str]
+) -> None:
+    project = bake_into(directory, **answers)
     install(project)
     git(project, "init", "--quiet")
     git(project, "add", "--all")

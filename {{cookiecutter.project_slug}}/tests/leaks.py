@@ -126,7 +126,7 @@ def refuse_leaks(loop: asyncio.AbstractEventLoop | None) -> Iterator[Running]:
         mistakes.append("changed: the level or the handlers of logging; use `caplog.set_level`")
         root.handlers[:] = handlers
     for logger, level in logger_levels().items():
-        if level != (before := levels.get(logger, level)):
+        if level != (before := levels.get(logger, logging.NOTSET)):
             logger.setLevel(before)
     structlog.reset_defaults()
     if mistakes:

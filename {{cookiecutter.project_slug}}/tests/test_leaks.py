@@ -136,9 +136,11 @@ def test_logging_that_a_service_configures_is_undone(
     monkeypatch.setenv("LOG_LEVEL", "critical")
     with refuse_leaks(None):
         configure_logging(Settings())
-    logging.getLogger("app.posts").error("captured")
+        logging.getLogger("created").setLevel(logging.CRITICAL)
+    for name in ("app.posts", "uvicorn.error", "created"):
+        logging.getLogger(name).error(name)
 
-    assert caplog.messages == ["captured"]
+    assert caplog.messages == ["app.posts", "uvicorn.error", "created"]
     assert not structlog.is_configured()
 
 

@@ -8,6 +8,8 @@ from app.database import Base
 
 class Post(Base):
     __tablename__ = "posts"
+    # Ids are never reused, because clients may remember the id of a deleted post.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

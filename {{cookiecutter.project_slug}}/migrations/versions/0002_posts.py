@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["author_id"], ["users.id"], name="fk_posts_author_id_users", ondelete="CASCADE"
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_posts_author_id", "posts", ["author_id"])
 

@@ -3,13 +3,11 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,7 +16,7 @@ import pytest_asyncio
 from httpx_ws import AsyncWebSocketSession, WebSocketDisconnect, aconnect_ws
 
 from tests.clients import network_client
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -35,28 +33,25 @@ class Service:
 async def services() -> AsyncIterator[list[Service]]:
     """Services for all tests, started concurrently because a start takes long."""
     async with AsyncExitStack() as stack:
-        services = [await stack.enter_async_context(running()) for _ in range(2)]
-        for service in services:
-            async with network_client(service.address) as client:
-                await wait_until(partial(is_live, client))
-        yield services
+        processes = [await stack.enter_async_context(running()) for _ in range(2)]
+        yield [Service(process, await address_of(process)) for process in processes]
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Service]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+async def running() -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app"),
         cwd=ROOT,
-        env=os.environ | {"PORT": str(port)},
+        env=os.environ | {"PORT": "0"},
         stdout=PIPE,
         stderr=STDOUT,
     )
-    yield Service(process, f"http://127.0.0.1:{port}")
-    with suppress(ProcessLookupError):  # it has exited, unless its test has failed
-        process.kill()
-    await process.wait()
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):  # it has exited, unless its test has failed
+            process.kill()
+        await process.wait()
 
 
 @pytest.fixture
@@ -75,11 +70,13 @@ async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def is_live(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/health/live")).is_success
-    except httpx.TransportError:
-        return False
+async def address_of(process: Process) -> str:
+    """Wait until a service listens, and return its address."""
+    assert process.stdout
+    async with asyncio.timeout(WAIT_SECONDS):
+        await process.stdout.readuntil(b"Listening at ")
+        line = await process.stdout.readline()
+    return line.split()[0].decode()
 
 
 async def output(process: Process) -> str:
