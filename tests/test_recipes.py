@@ -45,6 +45,21 @@ def remaining_steps(project: Path, page: str) -> str:
 
 
 @pytest.mark.installs
+def test_following_the_page_adds_a_feature_that_passes_all_checks(
+    bake_into: Bake, directory: Path
+) -> None:
+    project = bake_into(directory)
+    install(project)
+    page = project / "docs" / "recipes" / "adding-a-feature.md"
+    output = follow(project, page.read_text("utf-8"))
+    assert "Required test coverage of 100.0% reached" in output
+    assert "Session lint was successful" in output
+    assert "Session types was successful" in output
+    (migration,) = project.glob("migrations/versions/*_notes.py")
+    assert '"notes",' in migration.read_text("utf-8")
+
+
+@pytest.mark.installs
 @pytest.mark.parametrize(
     ("removed", "answers"),
     [

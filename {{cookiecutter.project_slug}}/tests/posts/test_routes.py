@@ -224,6 +224,16 @@ async def test_author_can_delete_a_post(async_client: httpx.AsyncClient, post: P
     assert read.status_code == HTTPStatus.NOT_FOUND
 
 
+async def test_id_of_a_deleted_post_is_not_used_again(
+    async_client: httpx.AsyncClient, post: Post
+) -> None:
+    await async_client.delete(f"/posts/{post.id}")
+
+    created = await async_client.post("/posts/", json=NEW)
+
+    assert created.json()["id"] > post.id
+
+
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_other_users_can_read_but_not_change_a_post(
     method: str, async_client: httpx.AsyncClient, foreign_post: Post
