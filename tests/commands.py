@@ -7,7 +7,8 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import TextIO
 
 import pytest
 import uv
@@ -15,6 +16,7 @@ import uv
 from demo import project_environment
 
 MAX_LINES = 50  # of a failed command, in the report
+STACKS_SECONDS = 10  # for processes that print their stacks
 OUTPUTS = tempfile.gettempdir()  # not the workspace, which is removed when the tests end
 
 
@@ -71,26 +73,44 @@ def make_first_commit(project: Path) -> None:
 
 
 def run_uv(project: Path, *arguments: str, **env: str) -> str:
-    """Return the output of a command; fail the test if it fails. Ends all its processes."""
-    with subprocess.Popen(
-        [uv.find_uv_bin(), *arguments],
-        cwd=project,
-        env=project_environment(**env),
-        encoding="utf-8",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        process_group=0,
-    ) as process:
+    """Return the output of a command; fail the test if it fails. Ends all its processes.
+
+    A command that is stopped by the timeout of the test shows its output, and Python the stacks of
+    its threads.
+    """
+    with (
+        TemporaryFile("w+", encoding="utf-8") as output,
+        subprocess.Popen(
+            [uv.find_uv_bin(), *arguments],
+            cwd=project,
+            env=project_environment(**env),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        ) as process,
+    ):
         try:
-            output, _ = process.communicate()
-        except BaseException:  # Ctrl-C or a timeout
-            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        except BaseException as stop:  # Ctrl-C or a timeout
+            if isinstance(stop, pytest.fail.Exception):
+                os.killpg(process.pid, signal.SIGABRT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STACKS_SECONDS)
+                stop.add_note(shorten(read(output)))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
+        printed = read(output)
     if process.returncode != 0:
         settings = (f"{name}={shlex.quote(value)}" for name, value in env.items())
         command = " ".join([*settings, "uv", shlex.join(arguments)])
-        pytest.fail(f"In a new service: {command}\n{shorten(output)}", pytrace=False)
-    return output
+        pytest.fail(f"In a new service: {command}\n{shorten(printed)}", pytrace=False)
+    return printed
+
+
+def read(file: TextIO) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def shorten(output: str) -> str:

@@ -107,7 +107,6 @@ def test_changes_of_all_recipes_are_made_and_undone_in_any_order(
 
 
 @pytest.mark.installs
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("recipe", "answers"),
     [*sorted(RECIPES.items()), ("api-keys-and-scopes.md", {"auth": "oidc"})],
