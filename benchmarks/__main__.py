@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.compare import regressions
 from benchmarks.developer import measure_developer, measure_template
+from benchmarks.layers import measure_layers
 from benchmarks.machine import describe
 from benchmarks.metrics import measure_metrics
 from benchmarks.plot import plot
@@ -20,6 +21,7 @@ from benchmarks.realtime import measure_realtime, measure_redis
 from benchmarks.report import report
 from benchmarks.requests import measure_requests, measure_rows
 from benchmarks.run import Run
+from benchmarks.scale import measure_scale
 from benchmarks.start import measure_start
 from demo import TEMPLATE, exit_on_sigterm
 
@@ -28,14 +30,16 @@ RECORD = TEMPLATE / "docs" / "benchmarks.json"  # benchmarks.md and .svg are wri
 PARTS = {
     "requests": measure_requests,
     "rows": measure_rows,
+    "layers": measure_layers,
     "metrics": measure_metrics,
     "realtime": measure_realtime,
     "redis": measure_redis,
     "start": measure_start,
     "developer": measure_developer,
+    "scale": measure_scale,
     "template": measure_template,
 }
-OPTIONAL_PARTS = {"template"}  # run only when named, because it takes as long as all others
+OPTIONAL_PARTS = {"scale", "template"}  # run only when named, because each takes many minutes
 
 
 def parse() -> argparse.Namespace:

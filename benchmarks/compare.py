@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.rounds import Measured, Spread
 from benchmarks.run import Sections
 
-MORE_IS_BETTER = {"per_second", "per_cpu_second", "connects_per_second"}
+MORE_IS_BETTER = {"per_second", "per_cpu_second", "connects_per_second", "requests_per_second"}
 
 
 def regressions(before: Sections, now: Sections) -> Iterator[str]:

@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.run import Sections
 
-WIDTH, LEFT, LINE_HEIGHT = 760, 270, 18  # pixels
+WIDTH, LEFT, LINE_HEIGHT = 400, 66, 18  # pixels; no wider than the screen of a phone
 COLOURS = {"service": "#2563eb", "limit": "#9ca3af", "bare": "#9ca3af", "textbook": "#f59e0b"}
 
 
@@ -21,18 +21,20 @@ def plot(sections: Sections) -> str:
                 for name, figures in measured.items()
                 if name in COLOURS
             }
+            label = escape(f"{request}, {database}")
+            parts.append(f'<text x="8" y="{y + LINE_HEIGHT * 0.7:.0f}">{label}</text>')
+            y += LINE_HEIGHT
             for name, rate in rates.items():
-                label = f"{database}: {request}, {name}" if name == "service" else name
                 length = (WIDTH - LEFT - 70) * rate / max(rates.values())
                 middle = y + LINE_HEIGHT * 0.7
                 end = f'x="{LEFT - 8}" y="{middle:.0f}" text-anchor="end"'
                 parts += [
-                    f"<text {end}>{escape(label)}</text>",
+                    f"<text {end}>{name}</text>",
                     bar.format(y, length, COLOURS[name]),
                     f'<text x="{LEFT + length + 6:.0f}" y="{middle:.0f}">{rate:.0f}/s</text>',
                 ]
                 y += LINE_HEIGHT
             y += 10
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
-    head += 'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
+    head += 'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="#fff"/>'
     return "\n".join([head, *parts, "</svg>\n"])

@@ -13,11 +13,22 @@ FIGURES: dict[str, tuple[str, Format]] = {
     "per_second": ("per second", "{:.0f}".format),
     "p50": ("p50", "{:.1f} ms".format),
     "p99": ("p99", "{:.1f} ms".format),
+    "requests_per_second": ("requests per second", "{:.0f}".format),
+    "retries": ("refused attempts", "{:.0f}".format),
+    "others_p99": ("p99 of other requests", "{:.0f} ms".format),
+    "others_max": ("slowest of them", "{:.0f} ms".format),
+    "p99_before": ("p99 before", "{:.0f} ms".format),
+    "rest_us": ("CPU time per second", "{:.1f} µs".format),
+    "cost_us": ("CPU time", "{:.1f} µs".format),
+    "load_percent": ("share of a core", "{:.1f} %".format),
+    "reader_us": ("CPU time of a reader per event", "{:.0f} µs".format),
+    "redis_us": ("of Redis per event and reader", "{:.1f} µs".format),
     "client_kib": ("memory per client", "{:.1f} KiB".format),
     "connects_per_second": ("connects per second", "{:.0f}".format),
     "per_cpu_second": ("CPU time", lambda rate: f"{1e6 / rate:.0f} µs"),
 }
 LIMIT = "ratio to limit"  # the only ratio whose p99 has a column
+PICTURE = "![Requests per second of the service and its baselines](benchmarks.svg)"
 NOTES = """\
 `nox -s bench` measures on your machine; `nox -s bench -- --record` updates this page.
 
@@ -34,7 +45,8 @@ a database, or with one queue per client of a WebSocket or stream."""
 
 def report(results: dict[str, Any]) -> str:
     tables = map(table, results["sections"].items())
-    return "\n\n".join(["# Benchmark results", machine(results["machine"]), NOTES, *tables]) + "\n"
+    head = ["# Benchmark results", PICTURE, machine(results["machine"]), NOTES]
+    return "\n\n".join([*head, *tables]) + "\n"
 
 
 def machine(description: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ class Run:
         return self._projects[name]
 
     def scaled(self, number: int) -> int:
-        return max(1, round(number * self.scale))
+        return number and max(1, round(number * self.scale))
 
     def includes(self, case: str) -> bool:
         return not self.only or any(text in case for text in self.only)

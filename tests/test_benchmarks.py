@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import system_program
 from conftest import ROOT
 
 from benchmarks.__main__ import RECORD
@@ -81,9 +82,36 @@ def test_each_part_reports_results_and_removes_its_files(directory: Path) -> Non
 
     results = json.loads((directory / "benchmarks.json").read_text("utf-8"))
     measured = {title.partition(",")[0] for title in results["sections"]}
-    parts = {"requests", "rows", "metrics", "sockets", "streams", "Redis", "start", "developer"}
+    parts = {
+        "requests",
+        "rows",
+        "layers",
+        "metrics",
+        "sockets",
+        "streams",
+        "Redis",
+        "start",
+        "developer",
+    }
     assert parts <= measured
     assert (directory / "benchmarks.md").read_text("utf-8") == report(results)
+    assert list((directory / "tmp").iterdir()) == []
+
+
+@pytest.mark.installs
+def test_scale_is_measured_behind_nginx_and_compared_with_the_model(directory: Path) -> None:
+    system_program("nginx", "nginx-light")
+    (directory / "tmp").mkdir()
+    cases = ["2 processes", "1 process", "events per second", "readers"]
+    command = [*BENCH, "scale", f"--output={directory}", *(f"--only={case}" for case in cases)]
+    env = os.environ | {"TMPDIR": str(directory / "tmp")}
+    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+
+    results = json.loads((directory / "benchmarks.json").read_text("utf-8"))
+    assert list(results["sections"]) == [
+        *("processes behind nginx", "sockets at rest", "reconnects"),
+        *("model", "prediction", "readers"),
+    ]
     assert list((directory / "tmp").iterdir()) == []
 
 
