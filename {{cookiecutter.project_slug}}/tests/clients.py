@@ -19,7 +19,7 @@ from app.server.process import configure
 from app.settings import get_settings
 from tests.contracts import refuse_undeclared_statuses
 from tests.mistakes import AsynchronousClient, refuse_endless_responses, refuse_in_fixture
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, limited
 
 BASE_URL = "http://testserver"
 
@@ -107,7 +107,8 @@ async def live_server(app: ASGIApp, on: socket.socket | None = None) -> AsyncIte
         server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.close()
-        await asyncio.gather(*state.tasks)
+        async with limited():
+            await asyncio.gather(*state.tasks)
 
 
 @contextmanager

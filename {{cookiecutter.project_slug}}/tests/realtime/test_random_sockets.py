@@ -26,6 +26,7 @@ from tests.realtime.conversations import (
     conversations,
     participants_of,
 )
+from tests.waiting import limited
 
 SOCKETS = [
     name
@@ -69,7 +70,7 @@ async def test_frames_and_close_codes_are_described(
     channel = CHANNELS[conversation.channel]
     query = urlencode({"token": participants.fill(conversation.token)})
 
-    async with ws_connect(f"{channel.address}?{query}") as socket:
+    async with limited(), ws_connect(f"{channel.address}?{query}") as socket:
         with suppress(LocalProtocolError):  # the service has closed the socket
             # The last frames close any socket, after the responses to all other frames.
             for step in (*conversation.steps, *[b""] * MAX_BAD_FRAMES):

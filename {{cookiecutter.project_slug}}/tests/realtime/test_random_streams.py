@@ -29,7 +29,7 @@ from tests.realtime.conversations import (
     participants_of,
     texts,
 )
-from tests.waiting import wait_until
+from tests.waiting import limited, wait_until
 
 STREAM, HEARTBEAT = "notification-stream", "heartbeat"
 LAST_EVENT = Publish(RECIPIENTS[-1], None, "last")
@@ -70,9 +70,15 @@ async def test_events_are_described(
     contract = Contract(STREAM)
     after, token = map(participants.fill, (conversation.after, conversation.token))
 
-    async with live_client.stream(
-        "GET", CHANNELS[STREAM].address, headers=bearer(quote(token)), params={"after": after}
-    ) as response:
+    async with (
+        limited(),  # keep-alives would hold off the timeout of the client
+        live_client.stream(
+            "GET",
+            CHANNELS[STREAM].address,
+            headers=bearer(quote(token)),
+            params={"after": after},
+        ) as response,
+    ):
         assert response.status_code in {200, 401}
         for step in (*conversation.steps, LAST_EVENT):
             await participants.act(step)
