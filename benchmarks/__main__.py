@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.capacity import update
 from benchmarks.compare import regressions
 from benchmarks.developer import measure_developer, measure_template
 from benchmarks.layers import measure_layers
@@ -27,6 +28,7 @@ from demo import TEMPLATE, exit_on_sigterm
 
 RESULTS = Path(__file__).parent / "results"
 RECORD = TEMPLATE / "docs" / "benchmarks.json"  # benchmarks.md and .svg are written next to it
+CAPACITY = TEMPLATE / "{{cookiecutter.project_slug}}" / "docs" / "capacity.md"
 PARTS = {
     "requests": measure_requests,
     "rows": measure_rows,
@@ -96,6 +98,9 @@ def write(directory: Path, results: dict[str, Any]) -> None:
     path.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     path.with_suffix(".md").write_text(report(results), "utf-8")
     path.with_suffix(".svg").write_text(plot(results["sections"]), "utf-8")
+    if path == RECORD and "readers" in results["sections"]:
+        page = update(CAPACITY.read_text("utf-8"), results["sections"])
+        CAPACITY.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,12 @@ second of CPU time. Requests use 16 connections unless the case says otherwise.
 There are three baselines. *textbook* is FastAPI with SQLAlchemy as their documentation shows.
 *limit* is Starlette on the bare database driver, with the same durability as the service: neither
 changes `synchronous` of SQLite or `synchronous_commit` of PostgreSQL. *bare* is Starlette without
-a database, or with one queue per client of a WebSocket or stream."""
+a database, or with one queue per client of a WebSocket or stream.
+
+*Layers* are measured in one process, without a network: each is the difference between two
+applications. The *model* says what a process costs with another process that publishes, on
+PostgreSQL and Redis; *prediction* compares it with loads that it was not fitted to. Clients, nginx,
+database and service share the cores of the machine, so more processes than cores gain nothing."""
 
 
 def report(results: dict[str, Any]) -> str:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 
 import httpx
 
+from benchmarks.capacity import Model
 from benchmarks.load import load
 from benchmarks.proxy import proxied
 from benchmarks.realtime import deliver
@@ -163,39 +164,6 @@ def probe(
     return ended.result() | {"others_p99": percentile, "others_max": delays[-1]}
 
 
-@dataclass(frozen=True)
-class Model:
-    """Seconds of processor time, per second or per event.
-
-    A delivery takes longer the more sockets there are, because each of them has to be fetched from
-    memory again.
-    """
-
-    process: float
-    socket: float
-    event: float
-    delivery: float
-    thousand_sockets_and_delivery: float
-
-    @classmethod
-    def fit(cls, loads: list[tuple[int, int]], shares: list[float]) -> "Model":
-        """Return the model that agrees with the loads of `FITTED`."""
-        nothing, resting, reading, *delivering = shares
-        socket = (resting - nothing) / loads[1][0]
-        event = (reading - nothing) / loads[2][1]
-        few, many = (
-            ((share - nothing - sockets * socket) / rate - event) / sockets
-            for share, (sockets, rate) in zip(delivering, loads[3:], strict=True)
-        )
-        slope = (many - few) / max(1, loads[4][0] - loads[3][0])
-        return cls(nothing, socket, event, few - slope * loads[3][0], slope * 1000)
-
-    def share(self, sockets: int, rate: float) -> float:
-        """Return the share of a core that a process uses."""
-        delivery = self.delivery + self.thousand_sockets_and_delivery * sockets / 1000
-        return self.process + sockets * self.socket + rate * (self.event + sockets * delivery)
-
-
 def measure_model(run: Run, stack: Stack) -> None:
     """Fit the model of `docs/capacity.md` to some loads, and predict others with it."""
     if not run.includes("events per second"):
@@ -203,12 +171,7 @@ def measure_model(run: Run, stack: Stack) -> None:
     loads = [(run.scaled(sockets), rate) for sockets, rate in FITTED]
     shares = [consumed(stack, *load, LOAD_SECONDS * run.seconds) for load in loads]
     model = Model.fit(loads, shares)
-    run.sections["model"] = {
-        f"each {name.replace('_', ' ')}": {
-            "service": {"cost_us": {key: seconds * 1e6 for key in ("median", "min", "max")}}
-        }
-        for name, seconds in asdict(model).items()
-    }
+    run.sections.update(model.sections())
     for sockets, rate in PREDICTED:
         sockets = run.scaled(sockets)
         prediction = model.share(sockets, rate)

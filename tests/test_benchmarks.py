@@ -1,7 +1,9 @@
 """The benchmark: its statistics, its report, and each part in miniature."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +13,14 @@ import pytest
 from commands import system_program
 from conftest import ROOT
 
-from benchmarks.__main__ import RECORD
+from benchmarks.__main__ import CAPACITY, RECORD
+from benchmarks.capacity import MAX_SHARE, Model, update
 from benchmarks.compare import regressions
 from benchmarks.plot import plot
 from benchmarks.report import report, table
 from benchmarks.rounds import Spread, interleave, spread_of_medians
 from benchmarks.run import Sections
+from benchmarks.scale import FITTED
 
 # At least one case of each part.
 CASES = ["GET /auth/me", "POST /posts/", "25 ", "5 sockets", "import", "suite"]
@@ -33,6 +37,32 @@ def test_docs_show_the_recorded_results() -> None:
     results = json.loads(RECORD.read_text("utf-8"))
     assert report(results) == RECORD.with_suffix(".md").read_text("utf-8")
     assert plot(results["sections"]) == RECORD.with_suffix(".svg").read_text("utf-8")
+
+
+def test_capacity_page_shows_the_recorded_results() -> None:
+    sections = json.loads(RECORD.read_text("utf-8"))["sections"]
+    page = CAPACITY.read_text("utf-8")
+
+    assert update(page, sections) == page
+    assert update(re.sub(r"\n\| [^-].*µs \|", "", page), sections) == page
+
+
+def test_model_is_found_from_the_loads_that_it_explains() -> None:
+    model = Model(0.01, 1e-5, 1e-3, 2e-5, 5e-6)
+
+    fitted = Model.fit(FITTED, [model.share(*load) for load in FITTED])
+
+    expected = pytest.approx(dataclasses.astuple(model), rel=0.05)
+    assert dataclasses.astuple(fitted) == expected
+
+
+def test_processes_are_as_few_as_their_cores_and_limits_allow() -> None:
+    model = Model(0.01, 1e-5, 1e-3, 2e-5, 5e-6)
+
+    assert model.processes(10_000, 0.01) == 1
+    assert model.processes(10_001, 0.01) == 2
+    count = model.processes(10_000, 10)
+    assert model.share(10_000 / count, 10) <= MAX_SHARE < model.share(10_000 / (count - 1), 10)
 
 
 def test_ratio_compares_servers_of_the_same_round() -> None:
@@ -102,7 +132,7 @@ def test_each_part_reports_results_and_removes_its_files(directory: Path) -> Non
 def test_scale_is_measured_behind_nginx_and_compared_with_the_model(directory: Path) -> None:
     system_program("nginx", "nginx-light")
     (directory / "tmp").mkdir()
-    cases = ["2 processes", "1 process", "events per second", "readers"]
+    cases = ["2 processes", "25 sockets", "events per second", "readers"]
     command = [*BENCH, "scale", f"--output={directory}", *(f"--only={case}" for case in cases)]
     env = os.environ | {"TMPDIR": str(directory / "tmp")}
     subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
