@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
+from benchmarks.rounds import spread
 from benchmarks.run import Sections
 
 MAX_SHARE = 0.6  # of a core; the rest is for requests, reconnects and unequal processes
@@ -55,14 +56,13 @@ class Model:
     @classmethod
     def read(cls, sections: Sections) -> "Model":
         """Return the model of recorded results."""
-        return cls(*(_median(sections, "model", COSTS[field.name]) for field in fields(cls)))
+        return cls(*(_seconds(sections, COSTS[field.name]) for field in fields(cls)))
 
     def sections(self) -> Sections:
         microseconds = ((COSTS[name], seconds * 1e6) for name, seconds in asdict(self).items())
         return {
             "model": {
-                cost: {"service": {"cost_us": dict.fromkeys(("median", "min", "max"), value)}}
-                for cost, value in microseconds
+                cost: {"service": {"cost_us": spread([value])}} for cost, value in microseconds
             }
         }
 
@@ -83,14 +83,14 @@ def update(page: str, sections: Sections) -> str:
     """Replace the tables of `docs/capacity.md` by those of recorded results."""
     for table in (costs(sections), processes(sections)):
         head = re.escape(table.partition("\n")[0])
-        page = re.sub(rf"{head}\n(\|.*\n)*", table.replace("\\", r"\\"), page)
+        page = re.sub(rf"{head}\n(\|.*\n)*", table, page)
     return page
 
 
 def costs(sections: Sections) -> str:
     rows = []
     for cost in COSTS.values():
-        microseconds = float(f"{_median(sections, 'model', cost) * 1e6:.3g}")
+        microseconds = float(f"{_seconds(sections, cost) * 1e6:.3g}")
         rows.append(f"| {cost} | {microseconds:g} µs |")
     return "\n".join(["| what | processor time |", "| --- | --- |", *rows]) + "\n"
 
@@ -108,6 +108,6 @@ def processes(sections: Sections) -> str:
     return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows]) + "\n"
 
 
-def _median(sections: Sections, section: str, case: str) -> float:
-    """Return a recorded cost in seconds."""
-    return sections[section][case]["service"]["cost_us"]["median"] / 1e6
+def _seconds(sections: Sections, cost: str) -> float:
+    """Return a recorded cost of the model."""
+    return sections["model"][cost]["service"]["cost_us"]["median"] / 1e6

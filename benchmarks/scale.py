@@ -1,6 +1,8 @@
 """Several processes behind nginx, sockets at rest, a loss of all connections, and the model."""
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
-from benchmarks.capacity import Model
-from benchmarks.load import load
-from benchmarks.proxy import proxied
+from benchmarks.capacity import MAX_SOCKETS, Model
+from benchmarks.load import LoadError, load
 from benchmarks.realtime import deliver
 from benchmarks.requests import CONNECTIONS, POSTS
 from benchmarks.rounds import Figures
@@ -22,13 +25,13 @@ from benchmarks.service import SERVERS, Project
 from benchmarks.subscribing import PATIENT, Subscribers, subscribers
 from benchmarks.usage import cpu_seconds, resident_kib
 from demo import Server
+from nginx import Nginx
 
 MAX_ROUNDS = 2  # because each takes up to a minute
 PROCESS_COUNTS = (1, 2, 4)
 CLIENTS = 1000
 CLIENTS_PER_USER = 5  # half of the limit: after a loss, a process may still hold old sockets
 RESTING = (1000, 5000, 20_000)
-MAX_SOCKETS_PER_PROCESS = 10_000  # the default limit of the service
 REST_SECONDS = 20
 LOST, MISSED = 5000, 20
 """Sockets that lose their connection, and events that are published meanwhile."""
@@ -79,9 +82,28 @@ def measure_scale(run: Run) -> None:
 def measure_processes(run: Run, stack: Stack) -> None:
     """Measure requests and deliveries of several processes, divided by those of one process."""
     for count in PROCESS_COUNTS:
-        names = dict.fromkeys(["1 process" if count == 1 else f"{count} processes", "1 process"])
+        case = process_count(count)
         measure = partial(in_processes, stack, run.scaled(CLIENTS), run.seconds)
-        run.compare("processes behind nginx", next(iter(names)), names, measure, MAX_ROUNDS)
+        names = dict.fromkeys([case, process_count(1)])
+        run.compare("processes behind nginx", case, names, measure, MAX_ROUNDS)
+
+
+def process_count(count: int) -> str:
+    return f"{count} {'process' if count == 1 else 'processes'}"
+
+
+@contextmanager
+def proxied(project: Project, servers: list[Server]) -> Iterator[str]:
+    """Run nginx in front of the servers; yield its address."""
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        raise LoadError("nginx is missing; install it, e.g. with `apt-get install nginx-light`")
+    config = (project.path / "deploy" / "nginx.conf").read_text("utf-8")
+    hosts = [server.address.removeprefix("http://") for server in servers]
+    with TemporaryDirectory(dir=project.path) as directory:
+        nginx = Nginx(program, Path(directory), config, hosts)
+        with nginx.running():
+            yield nginx.address
 
 
 def in_processes(stack: Stack, clients: int, seconds: float, name: str) -> Figures:
@@ -100,9 +122,9 @@ def in_processes(stack: Stack, clients: int, seconds: float, name: str) -> Figur
 def measure_rest(run: Run, stack: Stack) -> None:
     """Measure what sockets cost while nothing happens, with and without pings."""
     for sockets in map(run.scaled, RESTING):
-        processes = math.ceil(sockets / run.scaled(MAX_SOCKETS_PER_PROCESS))
+        processes = math.ceil(sockets / run.scaled(MAX_SOCKETS))
         measure = partial(at_rest, stack, sockets, processes, REST_SECONDS * run.seconds)
-        case = f"{sockets} sockets, {processes} {'process' if processes == 1 else 'processes'}"
+        case = f"{sockets} sockets, {process_count(processes)}"
         names = ["with pings", "without pings"]
         if processes > 1:
             names.pop()  # pings cost as much as in one process
@@ -120,7 +142,7 @@ def at_rest(stack: Stack, sockets: int, processes: int, seconds: float, name: st
             clients.run("connect", stack.some_tokens(sockets // processes))
         memory = sum(map(resident_kib, pids)) - memory
         used = sum(map(cpu_seconds, pids))
-        time.sleep(seconds)  # meanwhile the clients respond to pings
+        time.sleep(seconds)  # the period that is measured; meanwhile the clients respond to pings
         used = sum(map(cpu_seconds, pids)) - used
     return {"rest_us": used / seconds / sockets * 1e6, "client_kib": memory / sockets}
 
@@ -129,7 +151,7 @@ def measure_storm(run: Run, stack: Stack) -> None:
     """Measure how soon all sockets have come back, and what other requests feel meanwhile."""
     sockets = run.scaled(LOST)
     for processes in PROCESS_COUNTS[:2]:
-        name = f"{processes} {'process' if processes == 1 else 'processes'}"
+        name = process_count(processes)
         measure = partial(storm, stack, sockets, processes)
         run.compare("reconnects", f"{sockets} sockets, {name}", [name], measure, MAX_ROUNDS)
 
@@ -158,7 +180,7 @@ def probe(
             started = time.perf_counter()
             client.get(f"{address}/health/live").raise_for_status()
             delays.append((time.perf_counter() - started) * 1000)
-            time.sleep(PROBE_SECONDS)
+            time.sleep(PROBE_SECONDS)  # a steady rate; without a pause the probe is itself a load
     delays.sort()
     percentile = delays[len(delays) * 99 // 100]
     return ended.result() | {"others_p99": percentile, "others_max": delays[-1]}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import system_program
@@ -102,47 +103,38 @@ def test_regression_is_reported_unless_it_is_within_the_spread_of_the_rounds() -
     assert list(regressions(before, sections(3, 4.5, 6))) == []
 
 
-@pytest.mark.installs
-def test_each_part_reports_results_and_removes_its_files(directory: Path) -> None:
+def measured(directory: Path, *arguments: str) -> dict[str, Any]:
+    """Run the benchmark in miniature; return its results."""
     (directory / "tmp").mkdir()
-    command = [*BENCH, "--database=sqlite", *(f"--only={case}" for case in CASES)]
-    command.append(f"--output={directory}")
+    command = [*BENCH, *arguments, f"--output={directory}"]
     env = os.environ | {"TMPDIR": str(directory / "tmp")}
     subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
-
-    results = json.loads((directory / "benchmarks.json").read_text("utf-8"))
-    measured = {title.partition(",")[0] for title in results["sections"]}
-    parts = {
-        "requests",
-        "rows",
-        "layers",
-        "metrics",
-        "sockets",
-        "streams",
-        "Redis",
-        "start",
-        "developer",
-    }
-    assert parts <= measured
-    assert (directory / "benchmarks.md").read_text("utf-8") == report(results)
     assert list((directory / "tmp").iterdir()) == []
+    results: dict[str, Any] = json.loads((directory / "benchmarks.json").read_text("utf-8"))
+    return results
+
+
+@pytest.mark.installs
+def test_each_part_reports_results_and_removes_its_files(directory: Path) -> None:
+    results = measured(directory, "--database=sqlite", *(f"--only={case}" for case in CASES))
+
+    titles = {title.partition(",")[0] for title in results["sections"]}
+    assert {"requests", "rows", "layers", "metrics", "sockets", "streams"} <= titles
+    assert {"Redis", "start", "developer"} <= titles
+    assert (directory / "benchmarks.md").read_text("utf-8") == report(results)
 
 
 @pytest.mark.installs
 def test_scale_is_measured_behind_nginx_and_compared_with_the_model(directory: Path) -> None:
     system_program("nginx", "nginx-light")
-    (directory / "tmp").mkdir()
     cases = ["2 processes", "25 sockets", "events per second", "readers"]
-    command = [*BENCH, "scale", f"--output={directory}", *(f"--only={case}" for case in cases)]
-    env = os.environ | {"TMPDIR": str(directory / "tmp")}
-    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
 
-    results = json.loads((directory / "benchmarks.json").read_text("utf-8"))
+    results = measured(directory, "scale", *(f"--only={case}" for case in cases))
+
     assert list(results["sections"]) == [
         *("processes behind nginx", "sockets at rest", "reconnects"),
         *("model", "prediction", "readers"),
     ]
-    assert list((directory / "tmp").iterdir()) == []
 
 
 @pytest.mark.installs

@@ -1,7 +1,6 @@
 """Attacks on a service over HTTP, directly and through nginx with the service's configuration."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from attacks import http as attacks
 from attacks.http import HANDSHAKE, Figures, exchange
 from attacks.target import Target
 from commands import system_program, uv_run
-from test_proxy import wait_for
 
 import demo
+from nginx import Nginx
 
 pytestmark = pytest.mark.installs
 
@@ -44,26 +43,10 @@ class Service:
     @contextmanager
     def behind_nginx(self, directory: Path, config: str) -> Iterator[Target]:
         """Run nginx with a configuration; only addresses are replaced."""
-        port = demo.free_port()
-        config = config.replace("app-1:8000", f"127.0.0.1:{self.port}")
-        (directory / "nginx.conf").write_text(
-            config.replace("listen 80;", f"listen 127.0.0.1:{port};"), "utf-8"
-        )
-        command = [
-            system_program("nginx", "nginx-light"),
-            "-p",
-            str(directory),
-            "-c",
-            str(directory / "nginx.conf"),
-        ]
-        command += ["-g", f"pid {directory}/nginx.pid; daemon off;"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            wait_for(f"http://127.0.0.1:{port}")
-            yield Target(f"http://127.0.0.1:{port}", self.direct.pid)
-        finally:
-            process.terminate()
-            process.wait()
+        program = system_program("nginx", "nginx-light")
+        nginx = Nginx(program, directory, config, [f"127.0.0.1:{self.port}"])
+        with nginx.running():
+            yield Target(nginx.address, self.direct.pid)
 
 
 @contextmanager

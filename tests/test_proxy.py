@@ -18,6 +18,7 @@ from conftest import Bake
 from httpx_ws import AsyncWebSocketSession, HTTPXWSException, aconnect_ws
 
 import demo
+from nginx import Nginx
 
 pytestmark = pytest.mark.installs
 
@@ -51,48 +52,17 @@ class Replica:
         return int(sum(map(float, values)))
 
 
-class Stack:
+class Stack(Nginx):
     """nginx, two replicas, Redis and a database."""
 
     def __init__(self, replicas: list[Replica], directory: Path, project: Path) -> None:
         self.replicas = replicas
-        self.port = demo.free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.log = directory / "access.log"
-        config = (project / "deploy" / "nginx.conf").read_text("utf-8")
-        for number, replica in enumerate(replicas, 1):  # addresses are the only change
-            config = config.replace(f"app-{number}:8000", f"127.0.0.1:{replica.port}")
-        config = config.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
-        (directory / "nginx.conf").write_text(config, "utf-8")
-        self._nginx = [
+        super().__init__(
             system_program("nginx", "nginx-light"),
-            "-p",
-            str(directory),
-            "-c",
-            str(directory / "nginx.conf"),
-        ]
-        self._nginx += ["-g", f"pid {directory}/nginx.pid; daemon off;"]
-
-    @contextmanager
-    def proxy(self) -> Iterator[None]:
-        subprocess.run([*self._nginx, "-t"], check=True, stderr=subprocess.DEVNULL)
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(self._nginx, stdout=log)
-        try:
-            wait_for(self.address)
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-
-    def reload(self) -> None:
-        subprocess.run([*self._nginx, "-s", "reload"], check=True)
-
-
-def wait_for(address: str) -> None:
-    transport = httpx.HTTPTransport(retries=6)
-    with httpx.Client(transport=transport, trust_env=False) as client:
-        assert client.get(f"{address}/health/live").is_success
+            directory,
+            (project / "deploy" / "nginx.conf").read_text("utf-8"),
+            [f"127.0.0.1:{replica.port}" for replica in replicas],
+        )
 
 
 @contextmanager
@@ -129,7 +99,7 @@ def stack(bake_into: Bake, workspace: Path) -> Iterator[Stack]:
         for replica in replicas:
             replica.start()
             running.callback(replica.stop)
-        with stack.proxy():
+        with stack.running():
             yield stack
 
 

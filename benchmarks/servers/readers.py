@@ -16,7 +16,7 @@ EVENTS_PER_SECOND = 20
 HISTORY_EVENTS = 1000
 
 
-async def cpu_of_redis(redis: "Redis") -> float:
+async def cpu_of_redis(redis: Redis) -> float:
     info = await redis.info("cpu")
     return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
