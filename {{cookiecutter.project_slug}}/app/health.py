@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,9 +15,10 @@ from app.database import Database
 from app.database.dependencies import CurrentDatabase
 from app.database.outages import is_missing_table
 from app.errors import DatabaseUnavailableError, UnavailableError, problem, raises
+from app.http.routing import FeatureRouter
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/health", tags=["health"])
+router = FeatureRouter(prefix="/health", tags=["health"])
 
 GRACE_SECONDS = 1  # for the other checks, once one has failed
 VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"

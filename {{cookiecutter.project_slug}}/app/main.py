@@ -74,13 +74,13 @@ def create_app() -> FastAPI:
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(ObservabilityMiddleware)
-    # Busy routers come first because routes are matched in this order.
+    # Busy routers and probes come first because routes are matched in this order.
     for feature in (
         posts,
+        health,
         auth,
         users,
         realtime,
-        health,
         metrics,
         documentation,
         playground,

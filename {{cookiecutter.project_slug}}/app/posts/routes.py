@@ -1,19 +1,20 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Query
+from fastapi import BackgroundTasks, Depends, Query
 from sqlalchemy import bindparam, select
 
 from app.auth.models import Role
 from app.database.statements import HotStatement
 from app.dependencies import CurrentUser, DbSession, get_current_user
 from app.errors import ConflictError, ForbiddenError, NotFoundError, conflict, raises
+from app.http.routing import FeatureRouter
 from app.posts.models import Post
 from app.posts.schemas import PostCreate, PostId, PostPage, PostRead, PostUpdate
 from app.realtime.dependencies import CurrentHub
 from app.realtime.event_types import EventType
 
-router = APIRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
+router = FeatureRouter(prefix="/posts", tags=["posts"], dependencies=[Depends(get_current_user)])
 
 
 class PostNotFoundError(NotFoundError):

@@ -1,16 +1,17 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from app.auth.dependencies import get_current_admin
 from app.errors import raises
+from app.http.routing import FeatureRouter
 from app.realtime.brokers.base import EVENT_NAME_PATTERN, BrokerUnavailableError
 from app.realtime.dependencies import CurrentHub
 from app.realtime.event_types import EventType
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = FeatureRouter(prefix="/notifications", tags=["notifications"])
 
 
 def _validate_event(name: str) -> str:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import Depends, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.auth.dependencies import get_access_token
 from app.auth.tokens import AccessToken
 from app.errors import raises
+from app.http.routing import FeatureRouter
 from app.realtime.dependencies import CurrentHub, Stopped
 from app.realtime.event_types import Heartbeat
 from app.realtime.events import Event
@@ -20,7 +21,7 @@ from app.realtime.subscription import Subscription
 from app.realtime.tickets import redeem_ticket
 from app.settings import CurrentSettings
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = FeatureRouter(prefix="/events", tags=["events"])
 STREAM: dict[str, Any] = {
     "response_class": EventStreamResponse,
     "status_code": HTTPStatus.OK,

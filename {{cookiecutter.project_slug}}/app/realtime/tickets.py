@@ -10,18 +10,19 @@ from http import HTTPStatus
 from typing import Annotated, ClassVar
 
 from cryptography.fernet import Fernet, InvalidToken
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.security import APIKeyQuery
 from pydantic import BaseModel
 
 from app.auth.dependencies import BearerToken, get_current_user
 from app.errors import ServiceError, raises
+from app.http.routing import FeatureRouter
 from app.realtime.brokers.base import BrokerUnavailableError
 from app.realtime.dependencies import CurrentHub
 
 TICKET_SECONDS = 30
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = FeatureRouter(prefix="/events", tags=["events"])
 ticket_parameter = APIKeyQuery(
     name="ticket",
     scheme_name="EventTicket",

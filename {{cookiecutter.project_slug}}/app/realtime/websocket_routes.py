@@ -1,11 +1,12 @@
 import json
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, WebSocket, status
+from fastapi import WebSocket, status
 from pydantic_core import from_json
 
 from app.errors import ServiceError
 from app.http.addresses import client_address
+from app.http.routing import FeatureRouter
 from app.realtime.dependencies import CurrentHub
 from app.realtime.hub import Hub
 from app.realtime.limits import AdmissionError
@@ -18,7 +19,7 @@ from app.realtime.websocket_handshake import (
 )
 from app.settings import CurrentSettings, Settings
 
-router = APIRouter(prefix="/ws")
+router = FeatureRouter(prefix="/ws")
 
 
 @router.websocket("/echo")
