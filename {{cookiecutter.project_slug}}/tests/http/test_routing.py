@@ -18,8 +18,8 @@ class CountedRoute(APIRoute):
         return super().matches(scope)
 
 
-async def get(app: FastAPI, path: str, method: str = "GET") -> httpx.Response:
-    transport = httpx.ASGITransport(app)
+async def get(app: FastAPI, path: str, method: str = "GET", root_path: str = "") -> httpx.Response:
+    transport = httpx.ASGITransport(app, root_path=root_path)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         return await client.request(method, path)
 
@@ -69,10 +69,10 @@ async def test_router_can_be_included_below_another_prefix(
 async def test_router_responds_behind_a_path_prefix_and_in_a_mounted_application() -> None:
     mounted = FastAPI()
     mounted.include_router(items())
-    app = FastAPI(root_path="/api")
+    app = FastAPI()
     app.mount("/inner", mounted)
 
-    assert (await get(app, "/api/inner/items/a")).json() == "a"
+    assert (await get(app, "/api/inner/items/a", root_path="/api")).json() == "a"
 
 
 async def test_other_methods_and_slashes_get_the_responses_of_fastapi() -> None:
