@@ -20,7 +20,9 @@ REQUESTS = {
 }
 CONNECTIONS = 16
 CONNECTION_COUNTS = (1, 16, 64, 256)
-ROW_COUNTS = (1_000_000, 10_000, 10)
+# The rows of a table, and the requests that may depend on their number.
+ROW_COUNTS = {"posts": (1_000_000, 10_000, 10), "users": (1_000_000, 1000)}
+ROW_REQUESTS = {"posts": (POSTS, f"{POSTS}&after=11", "POST /posts/"), "users": ("GET /auth/me",)}
 
 
 def measure_requests(run: Run) -> None:
@@ -48,15 +50,16 @@ def measure_rows(run: Run) -> None:
     """Measure the service on databases of several sizes; ratios compare the largest to others."""
     for database in run.databases:
         project = run.project(database=database)
-        with ExitStack() as stack:
-            servers = {}
-            for rows in map(run.scaled, ROW_COUNTS):
-                url = stack.enter_context(project.database())
-                (token,) = project.seed(url, posts=rows)
-                servers[f"{rows} posts"] = stack.enter_context(project.serve("service", url))
-            for request in (POSTS, f"{POSTS}&after=11", "POST /posts/"):
-                rate = partial(measure_rate, servers, token, request, CONNECTIONS, run.seconds)
-                run.compare(f"rows, {database}", request, servers, rate)
+        for table, counts in ROW_COUNTS.items():
+            with ExitStack() as stack:
+                servers = {}
+                for rows in map(run.scaled, counts):
+                    url = stack.enter_context(project.database())
+                    (token,) = project.seed(url, tokens=1, **{table: rows})
+                    servers[f"{rows} {table}"] = stack.enter_context(project.serve("service", url))
+                for request in ROW_REQUESTS[table]:
+                    rate = partial(measure_rate, servers, token, request, CONNECTIONS, run.seconds)
+                    run.compare(f"rows of {table}, {database}", request, servers, rate)
 
 
 def measure_rate(

@@ -41,10 +41,12 @@ class Project:
             stdout=subprocess.PIPE,
         ).stdout
 
-    def seed(self, url: str, *, posts: int = 1, users: int = 1) -> list[str]:
-        """Migrate an empty database and fill it; return a token of each user."""
+    def seed(
+        self, url: str, *, posts: int = 1, users: int = 1, tokens: int | None = None
+    ) -> list[str]:
+        """Migrate an empty database and fill it; return the tokens of so many users, or of all."""
         self.run("alembic", "upgrade", "head", DATABASE_URL=url)
-        counts = (str(posts), str(users))
+        counts = map(str, (posts, users, users if tokens is None else tokens))
         settings = {"DATABASE_URL": url, "DATABASE_STATEMENT_SECONDS": "600"}
         return self.run("python", str(SERVERS / "seed.py"), *counts, **settings).split()
 

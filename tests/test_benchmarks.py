@@ -119,7 +119,15 @@ def test_each_part_reports_results_and_removes_its_files(directory: Path) -> Non
     results = measured(directory, "--database=sqlite", *(f"--only={case}" for case in CASES))
 
     titles = {title.partition(",")[0] for title in results["sections"]}
-    assert {"requests", "rows", "layers", "metrics", "sockets", "streams"} <= titles
+    assert {
+        "requests",
+        "rows of posts",
+        "rows of users",
+        "layers",
+        "metrics",
+        "sockets",
+        "streams",
+    } <= titles
     assert {"Redis", "start", "developer"} <= titles
     assert (directory / "benchmarks.md").read_text("utf-8") == report(results)
 

@@ -1,4 +1,4 @@
-"""Add posts and users to a migrated database: `seed.py POSTS USERS`; print a token per user."""
+"""Add posts and users to a migrated database: `seed.py POSTS USERS TOKENS`; print so many tokens."""
 
 import asyncio
 import sys
@@ -9,8 +9,12 @@ from app.auth.tokens import create_access_token
 from app.database import Database
 from app.main import app  # noqa: F401 - registers every table
 from app.settings import get_settings
-from sqlalchemy import DateTime, bindparam, text
+from sqlalchemy import DateTime, bindparam, select, text
 
+INSERT_USERS = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+    INSERT INTO users (email, password_hash, role, active)
+    SELECT 'bench-' || n || '@example.com', '', 'user', true FROM numbers"""
 INSERT_POSTS = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
     INSERT INTO posts (author_id, slug, title, body, created_at)
@@ -19,19 +23,17 @@ INSERT_POSTS = """
     FROM numbers"""
 
 
-async def seed(posts: int, users: int) -> list[str]:
+async def seed(posts: int, users: int, tokens: int) -> list[str]:
     database = Database(get_settings().database_url)
     async with database.session() as session:
-        emails = (f"bench-{number}@example.com" for number in range(users))
-        new_users = [User(email=email, password_hash="", role="user") for email in emails]
-        session.add_all(new_users)
-        await session.flush()
+        await session.execute(text(INSERT_USERS), {"count": users})
+        seeded = (await session.scalars(select(User).order_by(User.id).limit(tokens))).all()
         insert = text(INSERT_POSTS).bindparams(bindparam("now", type_=DateTime(timezone=True)))
-        values = {"count": posts, "author": new_users[0].id, "now": datetime.now(UTC)}
+        values = {"count": posts, "author": seeded[0].id, "now": datetime.now(UTC)}
         await session.execute(insert, values)
         await session.commit()
     await database.close()
-    return [create_access_token(user.id, user.role) for user in new_users]
+    return [create_access_token(user.id, user.role) for user in seeded]
 
 
 print(*asyncio.run(seed(*map(int, sys.argv[1:]))), sep="\n")
