@@ -166,11 +166,11 @@ async def test_ended_session_refuses_statements(clean_database: Database) -> Non
     assert clean_database.connections_in_use == 0
 
 
-@pytest.mark.parametrize("has_begun", [False, True])
+@pytest.mark.parametrize(("read_only", "has_begun"), [(True, False), (True, True), (False, False)])
 async def test_independent_transaction_is_committed_by_itself(
-    has_begun: bool, clean_database: Database
+    read_only: bool, has_begun: bool, clean_database: Database
 ) -> None:
-    async with clean_database.session(read_only=True) as session:
+    async with clean_database.session(read_only=read_only) as session:
         if has_begun:
             await session.connection()
         async with independent_transaction(session) as independent:
@@ -178,6 +178,18 @@ async def test_independent_transaction_is_committed_by_itself(
 
         assert session.in_transaction() == has_begun
     assert await count_users(clean_database) == 1
+
+
+async def test_independent_transaction_of_a_writer_is_part_of_its_transaction(
+    clean_database: Database,
+) -> None:
+    async with clean_database.session() as session:
+        await session.connection()
+        async with independent_transaction(session) as independent:
+            independent.add(await new_user("forgotten"))
+
+        assert independent is session
+    assert await count_users(clean_database) == 0
 
 
 async def test_independent_transaction_of_an_active_session_is_a_savepoint(

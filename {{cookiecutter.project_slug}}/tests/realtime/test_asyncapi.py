@@ -40,6 +40,17 @@ def test_document_describes_every_close_code() -> None:
     assert asyncapi.CLOSE_CODES.keys() == CLOSE_CODES - CLIENT_CLOSE_CODES
 
 
+def test_streams_need_a_token_in_both_documents(app: FastAPI) -> None:
+    operations = {
+        path: methods["get"] for path, methods in app.openapi()["paths"].items() if "get" in methods
+    }
+    streams = [each for each in asyncapi.channels().values() if each.address in operations]
+
+    assert {stream.address for stream in streams if stream.security} == {"/events/notifications"}
+    for stream in streams:
+        assert bool(stream.security) == ("security" in operations[stream.address])
+
+
 async def test_document_is_served_unless_disabled(
     app: FastAPI, anonymous_client: httpx.AsyncClient
 ) -> None:

@@ -45,6 +45,15 @@ async def test_slot_is_free_again_after_use(connections: Connections) -> None:
         """The slots of both errors are free."""
 
 
+async def test_nothing_is_kept_of_connections_that_have_ended(connections: Connections) -> None:
+    connections.add(subscription := socket_subscription(1))
+    connections.remove(subscription)
+    with connections.reserve_slot(Settings(), ADDRESS):
+        """Its address is known."""
+
+    assert vars(connections) == vars(Connections())
+
+
 async def test_connections_without_a_user_take_at_most_half_of_the_slots(
     connections: Connections,
 ) -> None:
