@@ -38,6 +38,15 @@ def test_document_describes_every_socket_route(app: FastAPI) -> None:
 
 def test_document_describes_every_close_code() -> None:
     assert asyncapi.CLOSE_CODES.keys() == CLOSE_CODES - CLIENT_CLOSE_CODES
+    used = {code for channel in asyncapi.channels().values() for code in channel.close_codes}
+    assert used == asyncapi.CLOSE_CODES.keys()
+
+
+def test_close_codes_of_tokens_belong_to_sockets_that_need_one() -> None:
+    for channel in asyncapi.channels().values():
+        codes = channel.close_codes
+        assert len(codes) == len(set(codes))
+        assert {1008, 4401} & set(codes) == ({1008, 4401} if codes and channel.security else set())
 
 
 def test_streams_need_a_token_in_both_documents(app: FastAPI) -> None:

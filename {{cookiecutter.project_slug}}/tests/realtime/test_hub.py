@@ -252,22 +252,33 @@ async def test_hub_checks_deadlines_while_there_are_subscriptions(
                 await aborted.wait()
 
 
+class CountingHub(Hub):
+    ticks = 0
+
+    def tick(self) -> None:
+        self.ticks += 1
+        super().tick()
+
+
+async def test_hub_waits_between_two_checks_of_deadlines() -> None:
+    hub = CountingHub()
+    with hub.subscribe(socket_subscription()):
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    assert 1 <= hub.ticks < 25
+
+
 async def test_hub_without_subscriptions_has_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.realtime.hub.TICK_SECONDS", 0.001)
-    ticks: list[None] = []
-
-    class CountingHub(Hub):
-        def tick(self) -> None:
-            ticks.append(None)
-            super().tick()
-
-    with CountingHub().subscribe(socket_subscription()):
+    hub = CountingHub()
+    with hub.subscribe(socket_subscription()):
         await asyncio.sleep(0)
     later = asyncio.Event()
     asyncio.get_running_loop().call_later(0.01, later.set)
     await later.wait()
 
-    assert len(ticks) == 1  # of the subscription
+    assert hub.ticks == 1  # of the subscription
 
 
 async def test_subscription_ends_with_an_error_of_its_connection() -> None:
