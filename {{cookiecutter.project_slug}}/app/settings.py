@@ -163,7 +163,7 @@ def _explain(error: ValidationError) -> str:
     problems = []
     has_file = Path(str(Settings.model_config["env_file"])).exists()
     where = "add it to .env" if has_file else "copy .env.example to .env"
-    for problem in error.errors(include_url=False, include_input=False):
+    for problem in error.errors():
         name = ".".join(map(str, problem["loc"])).upper()
         if problem["type"] == "missing":
             meaning = str(Settings.model_fields[name.lower()].description).removesuffix(".")

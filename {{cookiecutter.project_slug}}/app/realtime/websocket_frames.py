@@ -109,6 +109,6 @@ def parse(text: str) -> ClientFrame:
     try:
         return _client_frame.validate_json(text)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        problem = error.errors()[0]
         code, detail = _DETAILS.get(problem["type"], ("invalid_frame", problem["msg"]))
         raise BadFrameError(code, detail) from None
