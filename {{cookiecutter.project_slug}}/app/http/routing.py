@@ -8,7 +8,7 @@ from starlette.types import Scope
 class FeatureRouter(APIRouter):
     """Skips all its routes at once if the path of a request does not contain its prefix.
 
-    FastAPI tries the routes of every included router in turn, and each of them twice.
+    FastAPI tries the routes of one included router after the other, those of the right one twice.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
