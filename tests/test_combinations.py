@@ -50,7 +50,8 @@ def test_combination_passes_its_checks_and_serves(
         validate_contracts(project, project / ".venv")
     except pytest.fail.Exception as failure:
         bake = shlex.join(["cookiecutter", ".", "--no-input", *map("=".join, answers.items())])
-        pytest.fail(f"{bake}\n{failure.msg}", pytrace=False)
+        notes = getattr(failure, "__notes__", ())  # what a command that was stopped has printed
+        pytest.fail("\n".join([bake, str(failure), *notes]), pytrace=False)
 
 
 @pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])

@@ -45,7 +45,7 @@ def test_value_below_the_bound_of_a_setting_is_refused(
     assert getattr(read(), name.lower()) == accepted
 
     monkeypatch.setenv(name, str(refused))
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=f"^Settings: {name}: [^\n]*$"):
         read()
 
 
